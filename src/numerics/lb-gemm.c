@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lb-gemm.h"
+
+#include <cblas.h>
+
+/* Tiles of the product that OpenBLAS works out one at a time. They are fixed:
+ * how it orders sums depends on the shape that it is asked for. */
+#define TILE_ROWS 256
+#define TILE_COLUMNS 384
+
+static int requested_threads;
+
+/**
+ * lb_numerics_set_threads:
+ * @threads: number of threads, or 0 for one a core
+ *
+ * Sets how many threads the numeric kernels use. No result depends on it.
+ */
+void
+lb_numerics_set_threads (guint threads)
+{
+  g_return_if_fail (threads <= G_MAXINT);
+
+  g_atomic_int_set (&requested_threads, (int) threads);
+}
+
+/**
+ * lb_numerics_get_threads:
+ *
+ * Returns: how many threads the numeric kernels use, at least 1.
+ */
+guint
+lb_numerics_get_threads (void)
+{
+  int threads = g_atomic_int_get (&requested_threads);
+
+  return threads > 0 ? (guint) threads : g_get_num_processors ();
+}
+
+static void
+keep_blas_single_threaded (void)
+{
+  static gsize done = 0;
+
+  if (g_once_init_enter (&done))
+    {
+      openblas_set_num_threads (1);
+      g_once_init_leave (&done, 1);
+    }
+}
+
+static gboolean
+shapes_agree (const LbMatrix *a, const LbMatrix *b, const LbMatrix *out)
+{
+  return a->columns == b->columns && out->rows == a->rows && out->columns == b->rows;
+}
+
+/* The lengths that OpenBLAS takes are of type int. */
+static gboolean
+fits_blas (const LbMatrix *matrix)
+{
+  return matrix->columns <= G_MAXINT && matrix->stride <= G_MAXINT;
+}
+
+static void
+multiply_tile (const LbMatrix *a, const LbMatrix *b, LbMatrix *out, gsize row, gsize column)
+{
+  gsize rows = MIN (TILE_ROWS, out->rows - row);
+  gsize columns = MIN (TILE_COLUMNS, out->columns - column);
+
+  cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, (int) rows, (int) columns, (int) a->columns, 1,
+               lb_matrix_row (a, row), (int) a->stride, lb_matrix_row (b, column), (int) b->stride, 0,
+               lb_matrix_row (out, row) + column, (int) out->stride);
+}
+
+/**
+ * lb_gemm_nt:
+ * @a: (m, d)
+ * @b: (n, d)
+ * @out: (m, n), overwritten; must not overlap @a or @b
+ *
+ * out = a b^T, in single precision; the same bytes for any number of threads.
+ */
+void
+lb_gemm_nt (const LbMatrix *a, const LbMatrix *b, LbMatrix *out)
+{
+  gsize tiles_across, tiles;
+  guint threads;
+
+  g_return_if_fail (a != NULL && b != NULL && out != NULL);
+  g_return_if_fail (shapes_agree (a, b, out));
+  g_return_if_fail (fits_blas (a) && fits_blas (b) && fits_blas (out));
+
+  if (out->rows == 0 || out->columns == 0)
+    return;
+  if (a->columns == 0)
+    {
+      lb_gemm_nt_reference (a, b, out);
+      return;
+    }
+
+  keep_blas_single_threaded ();
+  tiles_across = (out->columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  tiles = tiles_across * ((out->rows + TILE_ROWS - 1) / TILE_ROWS);
+  threads = MIN (lb_numerics_get_threads (), tiles);
+
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+  for (gsize tile = 0; tile < tiles; tile++)
+    multiply_tile (a, b, out, tile / tiles_across * TILE_ROWS, tile % tiles_across * TILE_COLUMNS);
+}
+
+/**
+ * lb_gemm_nt_reference:
+ * @a: (m, d)
+ * @b: (n, d)
+ * @out: (m, n), overwritten
+ *
+ * out = a b^T by plain loops with double accumulators; for tests.
+ */
+void
+lb_gemm_nt_reference (const LbMatrix *a, const LbMatrix *b, LbMatrix *out)
+{
+  g_return_if_fail (a != NULL && b != NULL && out != NULL);
+  g_return_if_fail (shapes_agree (a, b, out));
+
+  for (gsize row = 0; row < out->rows; row++)
+    for (gsize column = 0; column < out->columns; column++)
+      {
+        double sum = 0;
+
+        for (gsize i = 0; i < a->columns; i++)
+          sum += (double) lb_matrix_get (a, row, i) * lb_matrix_get (b, column, i);
+        lb_matrix_row (out, row)[column] = (float) sum;
+      }
+}
