@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "lb-device.h"
+#include "lb-pattern.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  guint width, height;              /* pixels */
+  guint levels;                     /* 256 */
+  double rate_hz;                   /* of its display */
+  LbTimeStampKind time_stamp;       /* of lb_modulator_wait_presented() */
+} LbModulatorCaps;
+
+typedef enum
+{
+  LB_MODULATOR_FAULT_NONE = 0,
+  LB_MODULATOR_FAULT_COVERED = 1 << 0,
+  LB_MODULATOR_FAULT_GAMMA = 1 << 1,
+  LB_MODULATOR_FAULT_LOST = 1 << 2,
+} LbModulatorFaults;
+
+#define LB_TYPE_MODULATOR (lb_modulator_get_type ())
+G_DECLARE_DERIVABLE_TYPE (LbModulator, lb_modulator, LB, MODULATOR, LbDevice)
+
+struct _LbModulatorClass
+{
+  LbDeviceClass parent_class;
+  gboolean   (*get_caps)       (LbModulator *self, LbModulatorCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean   (*show)           (LbModulator *self, LbPattern *pattern, guint64 sequence,
+                                GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean   (*wait_presented) (LbModulator *self, guint64 sequence, gint64 *time_us,
+                                GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean   (*blank)          (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  LbPattern *(*read_back)      (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean   (*check)          (LbModulator *self, LbModulatorFaults *faults, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gpointer padding[8];
+};
+
+gboolean   lb_modulator_get_caps       (LbModulator *self, LbModulatorCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error);
+/* Hands the pattern over and returns; SIZE if it does not fit. @sequence rises. */
+gboolean   lb_modulator_show           (LbModulator *self, LbPattern *pattern, guint64 sequence,
+                                        GCancellable *cancellable, gint64 deadline_us, GError **error);
+/* Waits until the pattern of @sequence stands on the display (it may still be
+ * settling); *@time_us: bench time of that. COVERED, LOST. */
+gboolean   lb_modulator_wait_presented (LbModulator *self, guint64 sequence, gint64 *time_us,
+                                        GCancellable *cancellable, gint64 deadline_us, GError **error);
+/* Level 0 everywhere, presented when it returns. */
+gboolean   lb_modulator_blank          (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+/* What really stands on the display. UNSUPPORTED where that cannot be known. */
+LbPattern *lb_modulator_read_back      (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+gboolean   lb_modulator_check          (LbModulator *self, LbModulatorFaults *faults, GCancellable *cancellable, gint64 deadline_us, GError **error);
+
+G_END_DECLS
