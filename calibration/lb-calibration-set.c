@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lb-calibration-private.h"
+
+#include <glib/gi18n-lib.h>
+
+struct _LbCalibrationSet
+{
+  GObject parent_instance;
+  GMutex lock;
+  GHashTable *results; /* step -> LbCalibration */
+};
+
+G_DEFINE_FINAL_TYPE (LbCalibrationSet, lb_calibration_set, G_TYPE_OBJECT)
+
+static guint changed_signal;
+
+static const LbCalibrationStep *const steps[] = {
+  &lb_calibration_step_dark,       &lb_calibration_step_alignment,  &lb_calibration_step_response,
+  &lb_calibration_step_background, &lb_calibration_step_flat_field, NULL,
+};
+
+static void
+lb_calibration_set_finalize (GObject *object)
+{
+  LbCalibrationSet *self = LB_CALIBRATION_SET (object);
+
+  g_hash_table_unref (self->results);
+  g_mutex_clear (&self->lock);
+  G_OBJECT_CLASS (lb_calibration_set_parent_class)->finalize (object);
+}
+
+static void
+lb_calibration_set_class_init (LbCalibrationSetClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = lb_calibration_set_finalize;
+  changed_signal = g_signal_new ("changed", LB_TYPE_CALIBRATION_SET, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                 G_TYPE_NONE, 0);
+}
+
+static void
+lb_calibration_set_init (LbCalibrationSet *self)
+{
+  g_mutex_init (&self->lock);
+  self->results = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
+}
+
+/**
+ * lb_calibration_steps_get:
+ *
+ * Returns: (transfer none): all steps, in the order in which they are done;
+ * ends with %NULL.
+ */
+const LbCalibrationStep *const *
+lb_calibration_steps_get (void)
+{
+  return steps;
+}
+
+/**
+ * lb_calibration_steps_find:
+ * @name: name of a step
+ *
+ * Returns: (transfer none) (nullable): the step of that name.
+ */
+const LbCalibrationStep *
+lb_calibration_steps_find (const char *name)
+{
+  g_return_val_if_fail (name != NULL, NULL);
+
+  for (guint i = 0; steps[i] != NULL; i++)
+    if (g_str_equal (steps[i]->name, name))
+      return steps[i];
+  return NULL;
+}
+
+/**
+ * lb_calibration_set_new:
+ *
+ * Makes an empty set. Returns: (transfer full).
+ */
+LbCalibrationSet *
+lb_calibration_set_new (void)
+{
+  return g_object_new (LB_TYPE_CALIBRATION_SET, NULL);
+}
+
+/**
+ * lb_calibration_set_dup:
+ * @self: a set
+ * @step: name of a step
+ *
+ * Returns: (transfer full) (nullable): the result of @step that is in force.
+ */
+LbCalibration *
+lb_calibration_set_dup (LbCalibrationSet *self, const char *step)
+{
+  LbCalibration *calibration;
+
+  g_return_val_if_fail (LB_IS_CALIBRATION_SET (self) && step != NULL, NULL);
+
+  g_mutex_lock (&self->lock);
+  calibration = g_hash_table_lookup (self->results, step);
+  if (calibration != NULL)
+    g_object_ref (calibration);
+  g_mutex_unlock (&self->lock);
+  return calibration;
+}
+
+/**
+ * lb_calibration_set_put:
+ * @self: a set
+ * @calibration: a sealed result
+ *
+ * Puts the result in force; it supersedes the one of the same step.
+ */
+void
+lb_calibration_set_put (LbCalibrationSet *self, LbCalibration *calibration)
+{
+  g_return_if_fail (LB_IS_CALIBRATION_SET (self) && LB_IS_CALIBRATION (calibration));
+  g_return_if_fail (lb_calibration_get_hash (calibration) != NULL);
+
+  g_mutex_lock (&self->lock);
+  g_hash_table_replace (self->results, g_strdup (lb_calibration_get_step (calibration)),
+                        g_object_ref (calibration));
+  g_mutex_unlock (&self->lock);
+  g_signal_emit (self, changed_signal, 0);
+}
+
+/* Says why a result is too old by itself, or NULL. */
+static char *
+explain_age (const LbCalibrationStep *row, LbCalibration *calibration)
+{
+  double age_s = 1e-6 * (double) (g_get_real_time () - lb_calibration_get_time_us (calibration));
+
+  if (lb_calibration_get_verdict (calibration) == LB_VERDICT_FAIL)
+    return g_strdup_printf (_ ("%s failed"), _ (row->title));
+  if (age_s > row->max_age_s)
+    return g_strdup_printf (_ ("%s is %.1f h old, it holds for %.1f h"), _ (row->title), age_s / 3600,
+                            row->max_age_s / 3600);
+  return NULL;
+}
+
+static char *
+explain_due (LbCalibrationSet *self, const LbCalibrationStep *row)
+{
+  g_autoptr (LbCalibration) calibration = lb_calibration_set_dup (self, row->name);
+  char *reason;
+
+  if (calibration == NULL)
+    return g_strdup_printf (_ ("%s has not been measured"), _ (row->title));
+  reason = explain_age (row, calibration);
+  for (guint i = 0; reason == NULL && row->needs[i] != NULL; i++)
+    {
+      g_autoptr (LbCalibration) needed = lb_calibration_set_dup (self, row->needs[i]);
+      const LbCalibrationStep *needed_row = lb_calibration_steps_find (row->needs[i]);
+
+      if (needed == NULL)
+        reason = g_strdup_printf (_ ("%s needs %s, which has not been measured"), _ (row->title),
+                                  _ (needed_row->title));
+      else if (lb_calibration_get_time_us (needed) > lb_calibration_get_time_us (calibration))
+        reason = g_strdup_printf (_ ("%s is older than %s, which it needs"), _ (row->title),
+                                  _ (needed_row->title));
+    }
+  return reason;
+}
+
+/**
+ * lb_calibration_set_is_due:
+ * @self: a set
+ * @step: name of a step
+ * @why: (out) (optional) (nullable): a translated sentence if it is due
+ *
+ * Returns: whether the result of @step is missing, failed, older than the step
+ * allows, or older than one that it needs.
+ */
+gboolean
+lb_calibration_set_is_due (LbCalibrationSet *self, const char *step, char **why)
+{
+  const LbCalibrationStep *row;
+  g_autofree char *reason = NULL;
+  gboolean due;
+
+  g_return_val_if_fail (LB_IS_CALIBRATION_SET (self) && step != NULL, FALSE);
+  row = lb_calibration_steps_find (step);
+  g_return_val_if_fail (row != NULL, FALSE);
+
+  reason = explain_due (self, row);
+  due = reason != NULL;
+  if (why != NULL)
+    *why = g_steal_pointer (&reason);
+  return due;
+}
+
+/**
+ * lb_calibration_set_is_complete:
+ * @self: a set
+ *
+ * Returns: whether all steps there are have a result in force that did not fail.
+ */
+gboolean
+lb_calibration_set_is_complete (LbCalibrationSet *self)
+{
+  g_return_val_if_fail (LB_IS_CALIBRATION_SET (self), FALSE);
+
+  for (guint i = 0; steps[i] != NULL; i++)
+    {
+      g_autoptr (LbCalibration) calibration = lb_calibration_set_dup (self, steps[i]->name);
+
+      if (calibration == NULL || lb_calibration_get_verdict (calibration) == LB_VERDICT_FAIL)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/**
+ * lb_calibration_report_progress:
+ * @context: what a step measures with
+ * @fraction: 0..1
+ * @message: (nullable): translated, what goes on
+ * @figure: (nullable): what is known so far
+ * @frame: (nullable): the last one
+ *
+ * Tells who runs the step how far it is. In the worker.
+ */
+void
+lb_calibration_report_progress (LbCalibrationContext *context,
+                                double fraction,
+                                const char *message,
+                                LbFigure *figure,
+                                LbFrame *frame)
+{
+  g_return_if_fail (context != NULL);
+
+  if (context->progress != NULL)
+    context->progress (context->step, CLAMP (fraction, 0, 1), message, figure, frame, context->progress_data);
+}
+
+/* One run of a step in the worker. */
+typedef struct
+{
+  const LbCalibrationStep *step;
+  LbCalibrationContext context;
+  LbCalibration *result;
+  guint64 ordinal;
+} StepRun;
+
+static void
+describe_bench (LbCalibration *result, LbBench *bench)
+{
+  LbSetup *setup = lb_bench_get_setup (bench);
+  LbQuantities *settings = lb_calibration_settings (result);
+
+  lb_quantities_set_text (settings, "setup", lb_setup_get_name (setup));
+  lb_quantities_set_text (settings, LB_CALIBRATION_FIDELITY,
+                          lb_calibration_fidelity_name (lb_setup_get_fidelity (setup)));
+}
+
+/* What it was measured with, so that it can be told which results went into it. */
+static void
+note_needed (LbCalibration *result, LbCalibrationSet *set, const LbCalibrationStep *step)
+{
+  for (guint i = 0; step->needs[i] != NULL; i++)
+    {
+      g_autoptr (LbCalibration) needed = lb_calibration_set_dup (set, step->needs[i]);
+      g_autofree char *name = g_strdup_printf ("used_%s", step->needs[i]);
+
+      g_strdelimit (name, "-", '_');
+      if (needed != NULL)
+        lb_quantities_set_text (lb_calibration_settings (result), name, lb_calibration_get_hash (needed));
+    }
+}
+
+static gboolean
+step_action (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error)
+{
+  StepRun *run = data;
+  gint64 begin_us = lb_clock_now_us (lb_bench_get_clock (bench));
+  guint64 begin_exposures = lb_bench_get_exposures (bench);
+  g_autoptr (LbQuantities) identities = NULL;
+
+  lb_bench_begin_run (bench, run->ordinal);
+  describe_bench (run->result, bench);
+  note_needed (run->result, run->context.in_force, run->step);
+  lb_calibration_report_progress (&run->context, 0, NULL, NULL, NULL);
+  if (!run->step->measure (&run->context, run->result, cancellable, error))
+    return FALSE;
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+
+  identities = lb_bench_dup_identities (bench);
+  lb_calibration_seal (run->result, g_get_real_time (),
+                       1e-6 * (double) (lb_clock_now_us (lb_bench_get_clock (bench)) - begin_us),
+                       lb_bench_get_exposures (bench) - begin_exposures, identities);
+  lb_calibration_report_progress (&run->context, 1, NULL, NULL, NULL);
+  return TRUE;
+}
+
+static gboolean
+check_needs (LbCalibrationSet *set, const LbCalibrationStep *step, GError **error)
+{
+  for (guint i = 0; step->needs[i] != NULL; i++)
+    {
+      g_autoptr (LbCalibration) needed = lb_calibration_set_dup (set, step->needs[i]);
+
+      if (needed == NULL)
+        {
+          g_set_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NEEDS,
+                       _ ("%s needs %s, which has not been measured: run that step first"), _ (step->title),
+                       _ (lb_calibration_steps_find (step->needs[i])->title));
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+/**
+ * lb_calibration_run_step:
+ * @bench: a connected bench
+ * @set: results in force
+ * @step: name of the step
+ * @ordinal: keys the noise of simulated devices
+ * @progress: (nullable): called in the worker
+ * @user_data: for @progress
+ * @cancellable: (nullable): stops the step; what was in force stays so
+ * @error: set to %LB_CALIBRATION_ERROR, or what the bench or a device said
+ *
+ * Measures one step and puts its result in force unless it failed. Blocks; not
+ * in M, not in the worker.
+ *
+ * Returns: (transfer full) (nullable): the sealed result, also if it failed.
+ */
+LbCalibration *
+lb_calibration_run_step (LbBench *bench,
+                         LbCalibrationSet *set,
+                         const char *step,
+                         guint64 ordinal,
+                         LbCalibrationProgress progress,
+                         gpointer user_data,
+                         GCancellable *cancellable,
+                         GError **error)
+{
+  const LbCalibrationStep *row;
+  g_autoptr (LbCalibration) result = NULL;
+  StepRun run = { 0 };
+
+  g_return_val_if_fail (LB_IS_BENCH (bench) && LB_IS_CALIBRATION_SET (set) && step != NULL, NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  row = lb_calibration_steps_find (step);
+  if (row == NULL)
+    {
+      g_set_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NO_SUCH_STEP,
+                   _ ("There is no calibration step “%s”"), step);
+      return NULL;
+    }
+  if (!check_needs (set, row, error))
+    return NULL;
+
+  result = lb_calibration_new (row->name);
+  run = (StepRun){ row, { bench, set, progress, user_data, row->name }, result, ordinal };
+  if (!lb_bench_run (bench, _ (row->title), step_action, &run, cancellable, error))
+    return NULL;
+  if (lb_calibration_get_verdict (result) != LB_VERDICT_FAIL)
+    lb_calibration_set_put (set, result);
+  return g_steal_pointer (&result);
+}

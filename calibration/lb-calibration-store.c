@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lb-calibration-private.h"
+
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define SUFFIX ".calibration"
+
+/* Folder of the stored results; free it. */
+static char *
+get_folder (void)
+{
+  const char *home = g_getenv ("LIGHTBENCH_HOME");
+
+  if (home != NULL && *home != '\0')
+    return g_build_filename (home, "calibrations", NULL);
+  return g_build_filename (g_get_user_data_dir (), "lightbench", "calibrations", NULL);
+}
+
+/* "20260131T120000.123456Z-dark-0123456789abcdef.calibration": sorts by time. */
+static char *
+make_file_name (LbCalibration *calibration)
+{
+  gint64 time_us = lb_calibration_get_time_us (calibration);
+  g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc (time_us / G_USEC_PER_SEC);
+  g_autofree char *date = time != NULL ? g_date_time_format (time, "%Y%m%dT%H%M%S") : g_strdup ("0");
+
+  return g_strdup_printf ("%s.%06dZ-%s-%.16s" SUFFIX, date, (int) (time_us % G_USEC_PER_SEC),
+                          lb_calibration_get_step (calibration), lb_calibration_get_hash (calibration));
+}
+
+/**
+ * lb_calibration_store_save:
+ * @calibration: a sealed result
+ * @error: set to %G_FILE_ERROR
+ *
+ * Saves the result in a file of its own in the user's data folder, whole or not
+ * at all. One that is there already stays as it is.
+ *
+ * Returns: whether it is stored.
+ */
+gboolean
+lb_calibration_store_save (LbCalibration *calibration, GError **error)
+{
+  g_autofree char *folder = get_folder ();
+  g_autofree char *name = NULL;
+  g_autofree char *path = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+
+  g_return_val_if_fail (LB_IS_CALIBRATION (calibration), FALSE);
+  g_return_val_if_fail (lb_calibration_get_hash (calibration) != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (g_mkdir_with_parents (folder, 0700) != 0)
+    {
+      int saved_errno = errno;
+
+      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno),
+                   _ ("The calibrations folder %s cannot be made: %s"), folder, g_strerror (saved_errno));
+      return FALSE;
+    }
+  name = make_file_name (calibration);
+  path = g_build_filename (folder, name, NULL);
+  if (g_file_test (path, G_FILE_TEST_EXISTS))
+    return TRUE;
+
+  bytes = lb_calibration_to_bytes (calibration);
+  if (!g_file_set_contents_full (path, g_bytes_get_data (bytes, NULL), (gssize) g_bytes_get_size (bytes),
+                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, error))
+    {
+      g_prefix_error (error, _ ("The calibration cannot be stored: "));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* What a file must match. */
+typedef struct
+{
+  LbQuantities *identities;
+  const char *fidelity;
+  LbCalibrationSet *set;
+} Wanted;
+
+/* Whether the file, by what it says of itself, is of the bench's devices and
+ * newer than what is in the set. */
+static gboolean
+is_wanted (const Wanted *wanted, GBytes *bytes)
+{
+  g_autofree char *step = NULL;
+  g_autofree char *fidelity = NULL;
+  g_autoptr (LbQuantities) identities = NULL;
+  g_autoptr (LbCalibration) known = NULL;
+  LbVerdict verdict;
+  gint64 time_us;
+
+  if (!lb_calibration_peek (bytes, &step, &time_us, &verdict, &identities, &fidelity))
+    return FALSE;
+  if (verdict == LB_VERDICT_FAIL || g_strcmp0 (fidelity, wanted->fidelity) != 0 ||
+      lb_calibration_steps_find (step) == NULL ||
+      !lb_calibration_identities_match (identities, wanted->identities))
+    return FALSE;
+  known = lb_calibration_set_dup (wanted->set, step);
+  return known == NULL || lb_calibration_get_time_us (known) < time_us;
+}
+
+/* A damaged file is no reason to do without the others: it is named and passed
+ * over. */
+static void
+load_file (const Wanted *wanted, const char *path)
+{
+  g_autoptr (GMappedFile) file = NULL;
+  g_autoptr (GBytes) mapped = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (LbCalibration) calibration = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize size;
+  const void *data;
+
+  file = g_mapped_file_new (path, FALSE, &error);
+  if (file == NULL)
+    {
+      g_info ("%s", error->message);
+      return;
+    }
+  mapped = g_mapped_file_get_bytes (file);
+  if (!is_wanted (wanted, mapped))
+    return;
+
+  data = g_bytes_get_data (mapped, &size);
+  bytes = g_bytes_new (data, size);
+  calibration = lb_calibration_from_bytes (bytes, &error);
+  if (calibration != NULL)
+    lb_calibration_set_put (wanted->set, calibration);
+  else
+    g_info ("%s: %s", path, error->message);
+}
+
+static int
+compare_newest_first (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) b, *(const char *const *) a);
+}
+
+static GPtrArray *
+list_files (const char *folder, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) local_error = NULL;
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, &local_error);
+  const char *name;
+
+  if (dir == NULL && !g_error_matches (local_error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    {
+      g_propagate_prefixed_error (error, g_steal_pointer (&local_error),
+                                  _ ("The stored calibrations cannot be read: "));
+      return NULL;
+    }
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (g_str_has_suffix (name, SUFFIX))
+      g_ptr_array_add (names, g_strdup (name));
+  g_ptr_array_sort (names, compare_newest_first);
+  return g_steal_pointer (&names);
+}
+
+/**
+ * lb_calibration_store_load:
+ * @bench: a connected bench
+ * @error: set to %G_FILE_ERROR if the folder cannot be read
+ *
+ * Reads the newest stored result of each step that did not fail and belongs to
+ * the bench's devices and fidelity. Damaged files are passed over.
+ *
+ * Returns: (transfer full) (nullable): the set, maybe empty.
+ */
+LbCalibrationSet *
+lb_calibration_store_load (LbBench *bench, GError **error)
+{
+  g_autofree char *folder = get_folder ();
+  g_autoptr (GPtrArray) names = NULL;
+  g_autoptr (LbQuantities) identities = NULL;
+  g_autoptr (LbCalibrationSet) set = NULL;
+  Wanted wanted;
+
+  g_return_val_if_fail (LB_IS_BENCH (bench), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  names = list_files (folder, error);
+  if (names == NULL)
+    return NULL;
+  set = lb_calibration_set_new ();
+  identities = lb_bench_dup_identities (bench);
+  wanted = (Wanted){ identities,
+                     lb_calibration_fidelity_name (lb_setup_get_fidelity (lb_bench_get_setup (bench))), set };
+  for (guint i = 0; i < names->len; i++)
+    {
+      g_autofree char *path = g_build_filename (folder, g_ptr_array_index (names, i), NULL);
+
+      load_file (&wanted, path);
+    }
+  return g_steal_pointer (&set);
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lb-cell-probe-private.h"
+
+#include <glib/gi18n-lib.h>
+#include <lb-statistics.h>
+#include <math.h>
+
+/* Limit of the gain of a macropixel (optics.md), rms. */
+#define GAIN_LIMIT 0.005
+/* Electrons a macropixel (the dim quarter's best) over all frames, and how many
+ * frames there are at least for speckle, which light does not lower. */
+#define ELECTRONS_WANTED 500000.0
+#define FRAMES_MIN 28
+#define FRAMES_MAX 120
+/* Frames of each phase of the lattice. */
+#define LATTICE_FRAMES 4
+#define DARK_FRAMES 4
+/* Cells with less of the median gain are not used. */
+#define DIM_PART 0.25
+
+/* Value of source and weight, 1/1000, and share of the frames. */
+static const struct
+{
+  guint source, weight;
+  double share;
+} uniform_levels[] = { { 1000, 1000, 0.6 }, { 700, 1000, 0.2 }, { 1000, 700, 0.2 } };
+#define N_UNIFORM G_N_ELEMENTS (uniform_levels)
+
+enum
+{
+  TAG_UNIFORM,
+  TAG_DARK = TAG_UNIFORM + N_UNIFORM,
+  TAG_LATTICE,
+  N_TAGS = TAG_LATTICE + LB_CELLS_PHASES,
+};
+
+typedef struct
+{
+  LbCellProbe probe;
+  guint planned;
+  double cell_electrons;      /* of a macropixel in one frame, lower quartile */
+  double *products[2];        /* per tile, even and odd frames: sum of light times expected */
+  double *squares[2];         /* sum of the squares of what was expected */
+  guint uniform_frames;
+  double *dark;               /* per cell of the grid: planes dark */
+  double *lattice;            /* [phase][cell]: that phase alone full on */
+  double *scratch;            /* per cell */
+  double *gain;               /* per tile, of a bright reference cell: 1 */
+  double repeatability;
+  double spill;               /* mean share of a cell's light that lands on its neighbours */
+} FlatFieldWork;
+
+static void
+flat_field_work_clear (FlatFieldWork *work)
+{
+  lb_cell_probe_clear (&work->probe);
+  for (guint half = 0; half < 2; half++)
+    {
+      g_free (work->products[half]);
+      g_free (work->squares[half]);
+    }
+  g_free (work->dark);
+  g_free (work->lattice);
+  g_free (work->scratch);
+  g_free (work->gain);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (FlatFieldWork, flat_field_work_clear)
+
+static void
+add_uniform (FlatFieldWork *work, guint level, const LbReading *reading)
+{
+  const LbOpticsModel *model = work->probe.model;
+  const guint half = work->uniform_frames++ % 2;
+
+  for (guint tile = 0; tile < reading->tiles; tile++)
+    {
+      const guint32 cell = lb_cell_probe_cell (&work->probe, tile);
+      const double expected = work->probe.layout->tile_share[tile] *
+                              lb_cell_probe_value (&work->probe, &model->source_curves, cell, uniform_levels[level].source) *
+                              lb_cell_probe_value (&work->probe, &model->weight_curves, cell, uniform_levels[level].weight);
+      const double light = reading->electrons[tile] / reading->light - work->probe.layout->tile_stray[tile];
+
+      work->products[half][tile] += light * expected;
+      work->squares[half][tile] += expected * expected;
+    }
+}
+
+static gboolean
+flat_field_sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer data, GError **error)
+{
+  FlatFieldWork *work = data;
+  const gsize cells = lb_optics_model_cells (work->probe.model);
+  g_autoptr (LbReading) reading = lb_cell_probe_read (&work->probe, frame, error);
+  double *sums = shot->tag == TAG_DARK ? work->dark : work->lattice;
+
+  if (reading == NULL)
+    return FALSE;
+  if (shot->tag < TAG_DARK)
+    {
+      add_uniform (work, shot->tag - TAG_UNIFORM, reading);
+      return TRUE;
+    }
+  if (shot->tag >= TAG_LATTICE)
+    sums += (gsize) (shot->tag - TAG_LATTICE) * cells;
+  lb_cell_probe_sum_cells (&work->probe, frame, work->scratch);
+  for (gsize cell = 0; cell < cells; cell++)
+    sums[cell] += work->scratch[cell] / reading->light;
+  return TRUE;
+}
+
+static gboolean
+probe_sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer data, GError **error)
+{
+  FlatFieldWork *work = data;
+  g_autoptr (LbReading) reading = lb_cell_probe_read (&work->probe, frame, error);
+
+  if (reading == NULL)
+    return FALSE;
+  work->cell_electrons = lb_percentile (reading->electrons, reading->tiles, 25);
+  return TRUE;
+}
+
+static gboolean
+plan_frames (FlatFieldWork *work, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GArray) shots = g_array_new (FALSE, TRUE, sizeof (LbCaptureShot));
+
+  lb_cell_probe_plan (shots, LB_CELLS_FULL, LB_CELLS_FULL, 1, 0);
+  if (!lb_capture_run (&work->probe.capture, shots, probe_sink, work, cancellable, error))
+    return FALSE;
+  work->planned = (guint) CLAMP (ceil (1.2 * ELECTRONS_WANTED / MAX (work->cell_electrons, 1)), FRAMES_MIN,
+                                 FRAMES_MAX);
+  return TRUE;
+}
+
+static GArray *
+plan_shots (const FlatFieldWork *work)
+{
+  GArray *shots = g_array_new (FALSE, TRUE, sizeof (LbCaptureShot));
+
+  for (guint i = 0; i < N_UNIFORM; i++)
+    lb_cell_probe_plan (shots, LB_CELLS_VALUE (uniform_levels[i].source),
+                        LB_CELLS_VALUE (uniform_levels[i].weight),
+                        (guint) ceil (uniform_levels[i].share * work->planned), TAG_UNIFORM + i);
+  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_DARK, DARK_FRAMES, TAG_DARK);
+  for (guint phase = 0; phase < LB_CELLS_PHASES; phase++)
+    lb_cell_probe_plan (shots, LB_CELLS_LATTICE (phase), LB_CELLS_LATTICE (phase), LATTICE_FRAMES,
+                        TAG_LATTICE + phase);
+  return shots;
+}
+
+/* Light of @cell when only the phase of the cell (@column, @row) is on, over
+ * what it has with all dark. */
+static double
+lattice_light (const FlatFieldWork *work, guint32 cell, guint column, guint row)
+{
+  const guint phase = column % 3 + 3 * (row % 3);
+
+  return work->lattice[phase * lb_optics_model_cells (work->probe.model) + cell] / LATTICE_FRAMES -
+         work->dark[cell] / DARK_FRAMES;
+}
+
+/* What a cell sends onto its eight neighbours, less what they send onto it. In
+ * uniform patterns a cell misses the former and has the latter; in products,
+ * where neighbours differ, only its own light is that of its element. */
+static double
+find_spill (const FlatFieldWork *work, guint32 cell, double *sent)
+{
+  const LbOpticsModel *model = work->probe.model;
+  const guint column = cell % model->columns, row = cell / model->columns;
+  double received = 0;
+
+  *sent = 0;
+  for (guint y = MAX (row, 1) - 1; y <= MIN (row + 1, model->rows - 1); y++)
+    for (guint x = MAX (column, 1) - 1; x <= MIN (column + 1, model->columns - 1); x++)
+      {
+        const guint32 other = y * model->columns + x;
+
+        if (other == cell)
+          continue;
+        *sent += lattice_light (work, other, column, row);
+        if (work->probe.is_field[other])
+          received += lattice_light (work, cell, x, y);
+      }
+  return *sent - received;
+}
+
+static void
+find_gain (FlatFieldWork *work)
+{
+  const guint n_tiles = work->probe.layout->n_tiles;
+  double squares = 0, mean = 0, spill = 0;
+
+  work->gain = g_new (double, n_tiles);
+  for (guint tile = 0; tile < n_tiles; tile++)
+    {
+      double halves[2], sent, net;
+      const double share = MAX (work->probe.layout->tile_share[tile], 0.1);
+
+      for (guint half = 0; half < 2; half++)
+        halves[half] = work->products[half][tile] / MAX (work->squares[half][tile], 1e-9);
+      net = find_spill (work, lb_cell_probe_cell (&work->probe, tile), &sent);
+      work->gain[tile] = (work->products[0][tile] + work->products[1][tile]) /
+                             MAX (work->squares[0][tile] + work->squares[1][tile], 1e-9) +
+                         net / share;
+      squares += 0.25 * (halves[0] - halves[1]) * (halves[0] - halves[1]);
+      mean += work->gain[tile];
+      spill += sent / share;
+    }
+  mean /= n_tiles;
+  work->repeatability = sqrt (squares / n_tiles) / mean;
+  work->spill = spill / n_tiles / mean;
+}
+
+/* Gains of all cells of the grid: those of the field as measured, the bright
+ * references 1, the rest as the nearest of the field. */
+static LbMatrix *
+make_gain_map (const FlatFieldWork *work)
+{
+  LbMatrix *gain = lb_cell_probe_spread (&work->probe, work->gain);
+  const LbLayout *layout = work->probe.layout;
+
+  for (guint i = 0; i < layout->bright_cells->len; i++)
+    {
+      guint32 cell = g_array_index (layout->bright_cells, guint32, i);
+
+      lb_matrix_row (gain, cell / work->probe.model->columns)[cell % work->probe.model->columns] = 1;
+    }
+  return gain;
+}
+
+/* 1 where a cell may be used. Of the field alone: the references are no tiles. */
+static LbMatrix *
+make_usable_map (const FlatFieldWork *work, guint *dropped)
+{
+  const LbOpticsModel *model = work->probe.model;
+  const LbLayout *layout = work->probe.layout;
+  LbMatrix *usable = lb_matrix_new (model->rows, model->columns);
+  const double limit = DIM_PART * lb_percentile (work->gain, layout->n_tiles, 50);
+
+  *dropped = 0;
+  for (gsize cell = 0; cell < lb_optics_model_cells (model); cell++)
+    lb_matrix_row (usable, cell / model->columns)[cell % model->columns] = model->usable[cell];
+  for (guint tile = 0; tile < layout->n_tiles; tile++)
+    if (!(work->gain[tile] >= limit) || layout->tile_share[tile] < 0.5f)
+      {
+        guint32 cell = lb_cell_probe_cell (&work->probe, tile);
+
+        lb_matrix_row (usable, cell / model->columns)[cell % model->columns] = 0;
+        (*dropped)++;
+      }
+  return usable;
+}
+
+/* Divides all gains by their mean over the usable cells; that of the references
+ * was 1 and becomes what is returned. */
+static double
+normalise (LbMatrix *gain, const LbMatrix *usable)
+{
+  double sum = 0, count = 0;
+
+  for (gsize row = 0; row < gain->rows; row++)
+    for (gsize column = 0; column < gain->columns; column++)
+      if (lb_matrix_get (usable, row, column) > 0.5f)
+        {
+          sum += lb_matrix_get (gain, row, column);
+          count++;
+        }
+  if (!(sum > 0))
+    return 1;
+  for (gsize row = 0; row < gain->rows; row++)
+    for (gsize column = 0; column < gain->columns; column++)
+      lb_matrix_row (gain, row)[column] = (float) (lb_matrix_get (gain, row, column) * count / sum);
+  return count / sum;
+}
+
+static void
+add_figures (const FlatFieldWork *work, LbCalibration *result, LbMatrix *gain, double reference_gain)
+{
+  const guint n_tiles = work->probe.layout->n_tiles;
+  g_autoptr (LbFigure) map =
+      lb_figure_new (_ ("Gain of the macropixels"), _ ("Macropixel column"), "", _ ("Macropixel row"), "");
+  g_autoptr (LbFigure) histogram =
+      lb_figure_new (_ ("Spread of the gain"), _ ("Gain"), "", _ ("Macropixels"), "");
+  g_autofree double *values = g_new (double, n_tiles);
+  LbSeries *image = lb_figure_add_image (map, NULL, gain);
+  double low, high;
+
+  for (guint tile = 0; tile < n_tiles; tile++)
+    values[tile] = work->gain[tile] * reference_gain;
+  low = lb_percentile (values, n_tiles, 0.5);
+  high = lb_percentile (values, n_tiles, 99.5);
+  map->y_axis.reversed = TRUE;
+  image->low = low;
+  image->high = MAX (high, low + 1e-6);
+  map->note = g_strdup_printf (_ ("Colours from %.2f to %.2f; mean of the usable macropixels 1"), low, high);
+  lb_figure_add_histogram (histogram, NULL, values, n_tiles, low, MAX (high, low + 1e-6), 60);
+  lb_calibration_add_figure (result, "gain", map);
+  lb_calibration_add_figure (result, "spread", histogram);
+}
+
+static void
+report (const FlatFieldWork *work, LbCalibration *result)
+{
+  const guint n_tiles = work->probe.layout->n_tiles;
+  LbQuantities *values = lb_calibration_values (result);
+  guint dropped;
+  g_autoptr (LbMatrix) gain = make_gain_map (work);
+  g_autoptr (LbMatrix) usable = make_usable_map (work, &dropped);
+  double reference_gain = normalise (gain, usable);
+  g_autofree char *good = g_strdup_printf (
+      _ ("The gain of %u macropixels is known to %.2f %%; %u dim ones are left out."), n_tiles - dropped,
+      100 * work->repeatability, dropped);
+
+  lb_calibration_set_array (result, "gain", gain);
+  lb_calibration_set_array (result, "usable", usable);
+  lb_quantities_set (values, "reference_gain", reference_gain, "");
+  lb_quantities_set (values, "macropixels", n_tiles - dropped, "");
+  lb_quantities_set (values, "dim_macropixels", dropped, "");
+  lb_quantities_set (values, "repeatability", 100 * work->repeatability, "%");
+  lb_quantities_set (values, "spill", 100 * work->spill, "%");
+  lb_quantities_set (values, "electrons", work->cell_electrons * work->uniform_frames, "electrons");
+  lb_quantities_set (lb_calibration_settings (result), "frames", work->uniform_frames, "");
+  add_figures (work, result, gain, reference_gain);
+
+  lb_capture_judge (result, 100 * work->repeatability, 100 * GAIN_LIMIT, "%", good,
+                    _ ("The gain of the macropixels does not repeat well enough: give more light, open the "
+                       "camera's lens, and check that nothing moves."));
+  if (dropped > n_tiles / 5 && lb_calibration_get_verdict (result) == LB_VERDICT_PASS)
+    lb_calibration_set_verdict (result, LB_VERDICT_WARN, 100 * work->repeatability, 100 * GAIN_LIMIT, "%",
+                                _ ("More than a fifth of the macropixels is too dim to be used: centre the "
+                                   "illumination on the weight plane."));
+}
+
+static void
+start (FlatFieldWork *work)
+{
+  const guint n_tiles = work->probe.layout->n_tiles;
+  const gsize cells = lb_optics_model_cells (work->probe.model);
+
+  for (guint half = 0; half < 2; half++)
+    {
+      work->products[half] = g_new0 (double, n_tiles);
+      work->squares[half] = g_new0 (double, n_tiles);
+    }
+  work->dark = g_new0 (double, cells);
+  work->lattice = g_new0 (double, LB_CELLS_PHASES *cells);
+  work->scratch = g_new0 (double, cells);
+}
+
+static gboolean
+measure_flat_field (LbCalibrationContext *context,
+                    LbCalibration *result,
+                    GCancellable *cancellable,
+                    GError **error)
+{
+  g_auto (FlatFieldWork) work = { 0 };
+  g_autoptr (GArray) shots = NULL;
+
+  if (!lb_cell_probe_init (&work.probe, context, LB_MODEL_CURVES | LB_MODEL_STRAY, cancellable, error))
+    return FALSE;
+  start (&work);
+  work.probe.capture.message = _ ("Looking for light");
+  if (!lb_capture_find_light (&work.probe.capture, LB_CELLS_FULL, LB_CELLS_FULL, cancellable, error) ||
+      !plan_frames (&work, cancellable, error))
+    return FALSE;
+  lb_capture_describe_light (&work.probe.capture, result);
+
+  work.probe.capture.message = _ ("Uniform and sparse patterns");
+  work.probe.capture.fraction_from = 0.05;
+  work.probe.capture.fraction_to = 0.98;
+  shots = plan_shots (&work);
+  if (!lb_capture_run (&work.probe.capture, shots, flat_field_sink, &work, cancellable, error))
+    return FALSE;
+  find_gain (&work);
+  report (&work, result);
+  return TRUE;
+}
+
+const LbCalibrationStep lb_calibration_step_flat_field = {
+  .name = "flat-field",
+  .title = N_ ("Flat field"),
+  .description = N_ ("Finds how bright each macropixel is with the same levels on it: the encoder evens it "
+                     "out"),
+  .needs = { "dark", "alignment", "response", "background", NULL },
+  .max_age_s = 12 * 3600,
+  .measure = measure_flat_field,
+};
