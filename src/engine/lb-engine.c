@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lb-engine.h"
+
+#include <glib/gi18n-lib.h>
+
+G_DEFINE_QUARK (lb - engine - error - quark, lb_engine_error)
+
+typedef struct
+{
+  LbEnginePartialFunc partial_func;
+  gpointer partial_data;
+} LbEnginePrivate;
+
+G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (LbEngine, lb_engine, G_TYPE_OBJECT)
+
+static void
+lb_engine_class_init (LbEngineClass *klass)
+{
+}
+
+static void
+lb_engine_init (LbEngine *self)
+{
+}
+
+static gboolean
+check_shapes (const LbProduct *product, const LbMatrix *out, GError **error)
+{
+  const LbMatrix *a = product->a, *b = product->b;
+  gboolean diagonal = product->pairs == LB_PAIRS_DIAGONAL;
+  gsize columns = diagonal ? 1 : b->rows;
+
+  if (a->columns == 0 || a->rows == 0 || b->rows == 0)
+    g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
+                 _ ("An operand is empty: %zu × %zu with %zu × %zu"), a->rows, a->columns, b->rows,
+                 b->columns);
+  else if (a->columns != b->columns)
+    g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
+                 _ ("The operands do not fit: rows of %zu values with rows of %zu; both must be as long"),
+                 a->columns, b->columns);
+  else if (diagonal && a->rows != b->rows)
+    g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
+                 _ ("The operands do not fit: %zu rows cannot be paired with %zu rows one by one"), a->rows,
+                 b->rows);
+  else if (out->rows != a->rows || out->columns != columns)
+    g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
+                 _ ("The result has a place of %zu × %zu values, but it is %zu × %zu"), out->rows,
+                 out->columns, a->rows, columns);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
+check_values (const LbProduct *product, GError **error)
+{
+  const gboolean first = !lb_matrix_is_finite (product->a);
+
+  if (!first && lb_matrix_is_finite (product->b))
+    return TRUE;
+  g_set_error (
+      error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_VALUE,
+      first ? _ ("The first operand has values that are NaN or infinite: mend them before multiplying")
+            : _ ("The second operand has values that are NaN or infinite: mend them before multiplying"));
+  return FALSE;
+}
+
+/**
+ * lb_engine_get_name:
+ *
+ * The name by which the command line chooses the engine: "digital", "bench".
+ */
+const char *
+lb_engine_get_name (LbEngine *self)
+{
+  g_return_val_if_fail (LB_IS_ENGINE (self), NULL);
+
+  return LB_ENGINE_GET_CLASS (self)->get_name (self);
+}
+
+/**
+ * lb_engine_multiply:
+ * @product: what to multiply
+ * @out: (m, n), or (m, 1) for diagonal pairs; must not overlap the operands
+ * @counts: (nullable): added to
+ *
+ * Computes out = a b^T. LB_ENGINE_ERROR_SHAPE and LB_ENGINE_ERROR_VALUE come
+ * before anything is computed or shown; other errors are the engine's.
+ */
+gboolean
+lb_engine_multiply (LbEngine *self,
+                    const LbProduct *product,
+                    LbMatrix *out,
+                    LbEngineCounts *counts,
+                    GCancellable *cancellable,
+                    GError **error)
+{
+  g_return_val_if_fail (LB_IS_ENGINE (self), FALSE);
+  g_return_val_if_fail (product != NULL && product->a != NULL && product->b != NULL, FALSE);
+  g_return_val_if_fail (out != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return check_shapes (product, out, error) && check_values (product, error) &&
+         !g_cancellable_set_error_if_cancelled (cancellable, error) &&
+         LB_ENGINE_GET_CLASS (self)->multiply (self, product, out, counts, cancellable, error);
+}
+
+/**
+ * lb_engine_set_partial_func:
+ * @func: (nullable): called with dot products as they become known
+ *
+ * Not while the engine multiplies.
+ */
+void
+lb_engine_set_partial_func (LbEngine *self, LbEnginePartialFunc func, gpointer user_data)
+{
+  LbEnginePrivate *priv = lb_engine_get_instance_private (self);
+
+  g_return_if_fail (LB_IS_ENGINE (self));
+
+  priv->partial_func = func;
+  priv->partial_data = user_data;
+}
+
+/**
+ * lb_engine_wants_partial:
+ *
+ * For implementations: whether lb_engine_emit_partial() reaches anybody.
+ */
+gboolean
+lb_engine_wants_partial (LbEngine *self)
+{
+  LbEnginePrivate *priv = lb_engine_get_instance_private (self);
+
+  g_return_val_if_fail (LB_IS_ENGINE (self), FALSE);
+
+  return priv->partial_func != NULL;
+}
+
+/**
+ * lb_engine_emit_partial:
+ * @rows, @columns, @values: @count places of the result, and what is there
+ * @raw: (nullable): four region sums a dot product, ++ -+ +- --, in electrons,
+ *   NAN where there was no such pass
+ *
+ * For implementations: passes dot products on to the function that was set.
+ */
+void
+lb_engine_emit_partial (LbEngine *self,
+                        const guint32 *rows,
+                        const guint32 *columns,
+                        const float *values,
+                        const float *raw,
+                        gsize count)
+{
+  LbEnginePrivate *priv = lb_engine_get_instance_private (self);
+
+  g_return_if_fail (LB_IS_ENGINE (self));
+
+  if (priv->partial_func != NULL && count > 0)
+    priv->partial_func (rows, columns, values, raw, count, priv->partial_data);
+}
