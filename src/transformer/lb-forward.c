@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lb-forward.h"
+
+#include <glib/gi18n-lib.h>
+#include <lb-gemm.h>
+#include <math.h>
+#include <string.h>
+
+#include "lb-kernels.h"
+#include "lb-model-private.h"
+
+struct _LbForward
+{
+  GObject parent_instance;
+
+  LbModel *model;
+  LbEngine *digital;
+  LbEngine **routes; /* (layers, LB_N_OPS) */
+  guint64 seed;
+};
+
+G_DEFINE_FINAL_TYPE (LbForward, lb_forward, G_TYPE_OBJECT)
+
+/* Where a pass stops, and what it found there. */
+typedef struct
+{
+  guint layer;
+  guint head;
+  LbTransformerOp op;
+  gboolean at_norm; /* at the first LayerNorm of the layer instead of at @op */
+  gboolean reached;
+  LbMatrix *a;
+  LbMatrix *b;
+} Tap;
+
+/* One pass over one window. Its functions return FALSE with an error, or FALSE
+ * without one where the tap was reached. */
+typedef struct
+{
+  LbForward *forward;
+  const LbModelConfig *config;
+  LbLayer *layer; /* the weights in use, and their index */
+  guint layer_index;
+  guint64 window;
+  LbEngineCounts *counts;
+  GCancellable *cancellable;
+  Tap *tap;
+  LbMatrix *x; /* the residual stream, (count, width) */
+  LbMatrix *normalised;
+  LbMatrix *query;
+  LbMatrix *key;
+  LbMatrix *value;
+  LbMatrix *mixed;  /* the heads' outputs side by side */
+  LbMatrix *scores; /* of one head, (count, count) */
+  LbMatrix *hidden;
+  LbMatrix *change; /* what is added to the stream */
+} Pass;
+
+static void
+lb_forward_finalize (GObject *object)
+{
+  LbForward *self = LB_FORWARD (object);
+  guint count = self->model != NULL ? lb_model_get_config (self->model)->layers * LB_N_OPS : 0;
+
+  for (guint i = 0; i < count; i++)
+    g_clear_object (&self->routes[i]);
+  g_free (self->routes);
+  g_clear_object (&self->digital);
+  g_clear_object (&self->model);
+
+  G_OBJECT_CLASS (lb_forward_parent_class)->finalize (object);
+}
+
+static void
+lb_forward_class_init (LbForwardClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = lb_forward_finalize;
+}
+
+static void
+lb_forward_init (LbForward *self)
+{
+  self->digital = lb_digital_engine_new ();
+}
+
+/**
+ * lb_forward_new:
+ *
+ * A forward pass of @model, all of it digital at first. One run at a time.
+ *
+ * Returns: (transfer full): a forward pass
+ */
+LbForward *
+lb_forward_new (LbModel *model)
+{
+  LbForward *self;
+
+  g_return_val_if_fail (LB_IS_MODEL (model), NULL);
+
+  self = g_object_new (LB_TYPE_FORWARD, NULL);
+  self->model = g_object_ref (model);
+  self->routes = g_new0 (LbEngine *, lb_model_get_config (model)->layers * LB_N_OPS);
+  lb_forward_set_engine (self, NULL);
+  return self;
+}
+
+static void
+set_route (LbForward *self, guint place, LbEngine *engine)
+{
+  LbEngine *chosen = engine != NULL ? engine : self->digital;
+
+  g_set_object (&self->routes[place], chosen);
+}
+
+/**
+ * lb_forward_set_engine:
+ * @engine: (nullable): for all operators of all layers; %NULL: digital
+ */
+void
+lb_forward_set_engine (LbForward *self, LbEngine *engine)
+{
+  guint layers;
+
+  g_return_if_fail (LB_IS_FORWARD (self));
+  g_return_if_fail (engine == NULL || LB_IS_ENGINE (engine));
+
+  layers = lb_model_get_config (self->model)->layers;
+  for (guint i = 0; i < layers * LB_N_OPS; i++)
+    set_route (self, i, engine);
+}
+
+/**
+ * lb_forward_route:
+ * @engine: (nullable): for operator @op of @layer; %NULL: digital
+ */
+void
+lb_forward_route (LbForward *self, guint layer, LbTransformerOp op, LbEngine *engine)
+{
+  g_return_if_fail (LB_IS_FORWARD (self));
+  g_return_if_fail (layer < lb_model_get_config (self->model)->layers);
+  g_return_if_fail ((guint) op < LB_N_OPS);
+  g_return_if_fail (engine == NULL || LB_IS_ENGINE (engine));
+
+  set_route (self, layer * LB_N_OPS + op, engine);
+}
+
+/**
+ * lb_forward_set_seed:
+ * @seed: of the random numbers that engines draw
+ */
+void
+lb_forward_set_seed (LbForward *self, guint64 seed)
+{
+  g_return_if_fail (LB_IS_FORWARD (self));
+
+  self->seed = seed;
+}
+
+static gboolean
+check_tokens (LbForward *self, const guint32 *tokens, gsize count, GError **error)
+{
+  const LbModelConfig *config = lb_model_get_config (self->model);
+
+  if (count == 0)
+    {
+      g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_TEXT,
+                   _ ("The text is empty: give at least one token"));
+      return FALSE;
+    }
+  if (count > config->context)
+    {
+      g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_TEXT,
+                   _ ("The text has %zu tokens, but the model “%s” reads at most %u at once: shorten it"),
+                   count, lb_model_get_name (self->model), config->context);
+      return FALSE;
+    }
+  for (gsize i = 0; i < count; i++)
+    if (tokens[i] >= config->vocabulary)
+      {
+        g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_TEXT,
+                     _ ("The token %u is outside the vocabulary of the model “%s”, which ends at %u"),
+                     tokens[i], lb_model_get_name (self->model), config->vocabulary - 1);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static void
+embed (Pass *pass, const guint32 *tokens)
+{
+  const LbOuterWeights *outer = lb_model_get_outer_weights (pass->forward->model);
+
+  for (gsize i = 0; i < pass->x->rows; i++)
+    {
+      const float *token = lb_matrix_row (outer->token, tokens[i]);
+      const float *position = lb_matrix_row (outer->position, i);
+      float *x = lb_matrix_row (pass->x, i);
+
+      for (gsize j = 0; j < pass->x->columns; j++)
+        x[j] = token[j] + position[j];
+    }
+}
+
+static void
+pass_init (Pass *pass, LbForward *self, const guint32 *tokens, gsize count)
+{
+  const LbModelConfig *config = lb_model_get_config (self->model);
+
+  memset (pass, 0, sizeof *pass);
+  pass->forward = self;
+  pass->config = config;
+  pass->x = lb_matrix_new (count, config->width);
+  pass->normalised = lb_matrix_new (count, config->width);
+  pass->query = lb_matrix_new (count, config->width);
+  pass->key = lb_matrix_new (count, config->width);
+  pass->value = lb_matrix_new (count, config->width);
+  pass->mixed = lb_matrix_new (count, config->width);
+  pass->scores = lb_matrix_new (count, count);
+  pass->hidden = lb_matrix_new (count, config->hidden);
+  pass->change = lb_matrix_new (count, config->width);
+  embed (pass, tokens);
+}
+
+static void
+pass_clear (Pass *pass)
+{
+  g_clear_pointer (&pass->layer, lb_layer_unref);
+  g_clear_pointer (&pass->x, lb_matrix_unref);
+  g_clear_pointer (&pass->normalised, lb_matrix_unref);
+  g_clear_pointer (&pass->query, lb_matrix_unref);
+  g_clear_pointer (&pass->key, lb_matrix_unref);
+  g_clear_pointer (&pass->value, lb_matrix_unref);
+  g_clear_pointer (&pass->mixed, lb_matrix_unref);
+  g_clear_pointer (&pass->scores, lb_matrix_unref);
+  g_clear_pointer (&pass->hidden, lb_matrix_unref);
+  g_clear_pointer (&pass->change, lb_matrix_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Pass, pass_clear)
+
+/* out = a b^T on the engine of this operator. */
+static gboolean
+multiply (Pass *pass, LbTransformerOp op, guint head, LbMatrix *a, LbMatrix *b, LbMatrix *out, GError **error)
+{
+  LbForward *self = pass->forward;
+  Tap *tap = pass->tap;
+  gboolean attention = op == LB_OP_QK || op == LB_OP_AV;
+  LbProduct product = {
+    .a = a,
+    .b = b,
+    .kind = attention ? LB_PRODUCT_ATTENTION : LB_PRODUCT_LINEAR,
+    .pairs = LB_PAIRS_ALL,
+    .key = { .seed = self->seed,
+             .layer = pass->layer_index,
+             .op = (guint32) op,
+             .head = head,
+             .window = (guint32) pass->window },
+    .ranges = lb_model_get_ranges (self->model, pass->layer_index, op),
+  };
+
+  if (tap == NULL)
+    {
+      LbEngine *engine = self->routes[pass->layer_index * LB_N_OPS + op];
+
+      if (lb_engine_multiply (engine, &product, out, pass->counts, pass->cancellable, error))
+        return TRUE;
+      g_prefix_error (error, _ ("Layer %u, operator %s: "), pass->layer_index,
+                      lb_transformer_op_get_name (op));
+      return FALSE;
+    }
+  if (!tap->at_norm && tap->layer == pass->layer_index && tap->op == op && (!attention || tap->head == head))
+    {
+      tap->reached = TRUE;
+      tap->a = lb_matrix_ref (a);
+      tap->b = lb_matrix_ref (b);
+      return FALSE;
+    }
+  return lb_engine_multiply (self->digital, &product, out, NULL, pass->cancellable, error);
+}
+
+/* A linear operator of the layer, with its bias where it has one. */
+static gboolean
+apply_linear (Pass *pass, LbTransformerOp op, LbMatrix *a, LbMatrix *out, GError **error)
+{
+  if (!multiply (pass, op, 0, a, pass->layer->weight[op], out, error))
+    return FALSE;
+  if (pass->layer->bias[op] != NULL)
+    lb_kernel_add_bias (out, pass->layer->bias[op]);
+  return TRUE;
+}
+
+static gboolean
+apply_head (Pass *pass, guint head, GError **error)
+{
+  const gsize count = pass->x->rows;
+  const gsize width = pass->config->width / pass->config->heads;
+  g_autoptr (LbMatrix) q = lb_matrix_new_view (pass->query, 0, head * width, count, width);
+  g_autoptr (LbMatrix) k = lb_matrix_new_view (pass->key, 0, head * width, count, width);
+  g_autoptr (LbMatrix) v = lb_matrix_new_view (pass->value, 0, head * width, count, width);
+  g_autoptr (LbMatrix) out = lb_matrix_new_view (pass->mixed, 0, head * width, count, width);
+  g_autoptr (LbMatrix) v_transposed = NULL;
+
+  if (!multiply (pass, LB_OP_QK, head, q, k, pass->scores, error))
+    return FALSE;
+  lb_kernel_causal_softmax (pass->scores, (float) (1.0 / sqrt ((double) width)));
+  v_transposed = lb_matrix_new_transpose (v);
+  return multiply (pass, LB_OP_AV, head, pass->scores, v_transposed, out, error);
+}
+
+static gboolean
+apply_attention (Pass *pass, GError **error)
+{
+  lb_kernel_layer_norm (pass->x, pass->layer->norm_1_gain, pass->layer->norm_1_bias, pass->config->epsilon,
+                        pass->normalised);
+  if (pass->tap != NULL && pass->tap->at_norm && pass->tap->layer == pass->layer_index)
+    {
+      pass->tap->reached = TRUE;
+      pass->tap->a = lb_matrix_ref (pass->normalised);
+      return FALSE;
+    }
+  if (!apply_linear (pass, LB_OP_WQ, pass->normalised, pass->query, error) ||
+      !apply_linear (pass, LB_OP_WK, pass->normalised, pass->key, error) ||
+      !apply_linear (pass, LB_OP_WV, pass->normalised, pass->value, error))
+    return FALSE;
+  for (guint head = 0; head < pass->config->heads; head++)
+    if (!apply_head (pass, head, error))
+      return FALSE;
+  if (!apply_linear (pass, LB_OP_WO, pass->mixed, pass->change, error))
+    return FALSE;
+  lb_kernel_add (pass->x, pass->change);
+  return TRUE;
+}
+
+static gboolean
+apply_feed_forward (Pass *pass, GError **error)
+{
+  lb_kernel_layer_norm (pass->x, pass->layer->norm_2_gain, pass->layer->norm_2_bias, pass->config->epsilon,
+                        pass->normalised);
+  if (!apply_linear (pass, LB_OP_W1, pass->normalised, pass->hidden, error))
+    return FALSE;
+  if (pass->config->activation == LB_ACTIVATION_RELU6)
+    lb_kernel_relu6 (pass->hidden);
+  else
+    lb_kernel_gelu_tanh (pass->hidden);
+  if (!apply_linear (pass, LB_OP_W2, pass->hidden, pass->change, error))
+    return FALSE;
+  lb_kernel_add (pass->x, pass->change);
+  return TRUE;
+}
+
+static gboolean
+apply_layers (Pass *pass, GError **error)
+{
+  for (guint i = 0; i < pass->config->layers; i++)
+    {
+      g_clear_pointer (&pass->layer, lb_layer_unref);
+      pass->layer = lb_model_hold_layer (pass->forward->model, i, error);
+      pass->layer_index = i;
+      if (pass->layer == NULL || !apply_attention (pass, error) || !apply_feed_forward (pass, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+LbMatrix *
+lb_forward_run (LbForward *self,
+                const guint32 *tokens,
+                gsize count,
+                guint64 window,
+                LbEngineCounts *counts,
+                GCancellable *cancellable,
+                GError **error)
+{
+  const LbOuterWeights *outer;
+  g_auto (Pass) pass = { NULL };
+  LbMatrix *logits;
+
+  g_return_val_if_fail (LB_IS_FORWARD (self), NULL);
+  g_return_val_if_fail (tokens != NULL || count == 0, NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  if (!check_tokens (self, tokens, count, error))
+    return NULL;
+  pass_init (&pass, self, tokens, count);
+  pass.window = window;
+  pass.counts = counts;
+  pass.cancellable = cancellable;
+  if (!apply_layers (&pass, error))
+    return NULL;
+
+  outer = lb_model_get_outer_weights (self->model);
+  lb_kernel_layer_norm (pass.x, outer->norm_gain, outer->norm_bias, pass.config->epsilon, pass.normalised);
+  logits = lb_matrix_new (count, pass.config->vocabulary);
+  lb_gemm_nt (pass.normalised, outer->head, logits);
+  if (outer->head_bias != NULL)
+    lb_kernel_add_bias (logits, outer->head_bias);
+  return logits;
+}
+
+/* Runs digitally up to @tap. */
+static gboolean
+run_to (LbForward *self, const guint32 *tokens, gsize count, Tap *tap, GError **error)
+{
+  g_auto (Pass) pass = { NULL };
+
+  if (!check_tokens (self, tokens, count, error))
+    return FALSE;
+  pass_init (&pass, self, tokens, count);
+  pass.tap = tap;
+  (void) apply_layers (&pass, error);
+  return tap->reached;
+}
+
+gboolean
+lb_forward_get_operands (LbForward *self,
+                         const guint32 *tokens,
+                         gsize count,
+                         guint layer,
+                         guint head,
+                         LbTransformerOp op,
+                         LbMatrix **a,
+                         LbMatrix **b,
+                         GError **error)
+{
+  Tap tap = { .layer = layer, .head = head, .op = op };
+
+  g_return_val_if_fail (LB_IS_FORWARD (self), FALSE);
+  g_return_val_if_fail (tokens != NULL || count == 0, FALSE);
+  g_return_val_if_fail (layer < lb_model_get_config (self->model)->layers, FALSE);
+  g_return_val_if_fail (head < lb_model_get_config (self->model)->heads, FALSE);
+  g_return_val_if_fail ((guint) op < LB_N_OPS, FALSE);
+  g_return_val_if_fail (a != NULL && b != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (!run_to (self, tokens, count, &tap, error))
+    return FALSE;
+  *a = tap.a;
+  *b = tap.b;
+  return TRUE;
+}
+
+LbMatrix *
+lb_forward_get_normalised (LbForward *self, const guint32 *tokens, gsize count, guint layer, GError **error)
+{
+  Tap tap = { .layer = layer, .at_norm = TRUE };
+
+  g_return_val_if_fail (LB_IS_FORWARD (self), NULL);
+  g_return_val_if_fail (tokens != NULL || count == 0, NULL);
+  g_return_val_if_fail (layer < lb_model_get_config (self->model)->layers, NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return run_to (self, tokens, count, &tap, error) ? tap.a : NULL;
+}
