@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
+#include <glib/gi18n-lib.h>
+#include <lb-bench-engine.h>
+#include <lb-operand.h>
+#include <lb-optical-path.h>
+
+#include "lb-experiment-private.h"
+
+/* Rows of the first operand that one product takes: between two products a run
+ * can pause, and what came before is stored. */
+#define ROWS_PER_STEP 256
+#define SNAPSHOT_INTERVAL_US (G_USEC_PER_SEC / 10)
+/* A run has this many products' worth of noise keys, so that no two products of
+ * a session share one. */
+#define ORDINALS_PER_RUN (1u << 16)
+
+typedef struct
+{
+  GPtrArray *parts; /* of LbExperimentPart */
+  double photons_per_mac;
+  LbQuantities *results;
+  GArray *groups; /* of LbExperimentGroup */
+  gint64 run;
+
+  GMutex lock;
+  GCond resumed;
+  gboolean paused;
+
+  /* While it runs. */
+  const LbExperimentPlace *place;
+  LbSnapshotFunc snapshot;
+  gpointer snapshot_data;
+  gint64 last_snapshot_us;
+  gint64 bench_start_us;
+  guint64 exposures_start;
+  guint64 exposures_forecast;
+  double seconds_forecast;
+  guint64 dot_products;
+  guint64 to_measure; /* of both phases */
+  gboolean before;    /* phase with nominal values */
+  guint part;
+  gsize first_row;
+  GError *store_error;   /* of the writer thread, under lock */
+  LbEngineCounts counts; /* of the calibrated phase */
+  double photons_sum;    /* over products, weighted by MACs */
+  double electrons_sum;
+} LbExperimentPrivate;
+
+G_DEFINE_QUARK (lb - experiment - error - quark, lb_experiment_error)
+G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (LbExperiment, lb_experiment, G_TYPE_OBJECT)
+
+#define PRIVATE(self) ((LbExperimentPrivate *) lb_experiment_get_instance_private (self))
+
+static void
+part_free (gpointer data)
+{
+  LbExperimentPart *part = data;
+
+  lb_matrix_unref (part->a);
+  lb_matrix_unref (part->b);
+  g_free (part->ideal);
+  g_free (part->measured);
+  g_free (part->uncalibrated);
+  g_free (part);
+}
+
+static void
+lb_experiment_finalize (GObject *object)
+{
+  LbExperimentPrivate *private = PRIVATE ((LbExperiment *) object);
+
+  g_ptr_array_unref (private->parts);
+  g_clear_pointer (&private->results, lb_quantities_free);
+  g_clear_pointer (&private->groups, g_array_unref);
+  g_clear_error (&private->store_error);
+  g_mutex_clear (&private->lock);
+  g_cond_clear (&private->resumed);
+  G_OBJECT_CLASS (lb_experiment_parent_class)->finalize (object);
+}
+
+static void
+lb_experiment_class_init (LbExperimentClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = lb_experiment_finalize;
+}
+
+static void
+lb_experiment_init (LbExperiment *self)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+
+  private->parts = g_ptr_array_new_with_free_func (part_free);
+  g_mutex_init (&private->lock);
+  g_cond_init (&private->resumed);
+}
+
+void
+lb_experiment_set_photons (LbExperiment *self, double photons_per_mac)
+{
+  PRIVATE (self)->photons_per_mac = photons_per_mac;
+}
+
+/* Ideal values in double: float products would add an error of their own. */
+static void
+compute_ideal (LbExperimentPart *part)
+{
+  for (gsize i = 0; i < part->count; i++)
+    {
+      const float *x = lb_matrix_row (part->a, i / part->columns);
+      const float *w = lb_matrix_row (part->b, part->diagonal ? i : i % part->columns);
+      double sum = 0;
+
+      for (gsize e = 0; e < part->a->columns; e++)
+        sum += (double) x[e] * w[e];
+      part->ideal[i] = sum;
+    }
+}
+
+void
+lb_experiment_add_part (LbExperiment *self, LbMatrix *a, LbMatrix *b, gboolean diagonal, LbProductKind kind)
+{
+  LbExperimentPart *part = g_new0 (LbExperimentPart, 1);
+
+  part->a = a;
+  part->b = b;
+  part->diagonal = diagonal;
+  part->kind = kind;
+  part->columns = diagonal ? 1 : b->rows;
+  part->count = a->rows * part->columns;
+  part->pass_scale = lb_operand_pass_scale (a, b, diagonal);
+  part->ideal = g_new (double, part->count);
+  part->measured = g_new (double, part->count);
+  part->uncalibrated = g_new (double, part->count);
+  for (gsize r = 0; r < b->rows && !part->is_signed; r++)
+    for (gsize c = 0; c < b->columns; c++)
+      part->is_signed |= lb_matrix_get (b, r, c) < 0;
+  compute_ideal (part);
+  for (gsize i = 0; i < part->count; i++)
+    part->measured[i] = part->uncalibrated[i] = NAN;
+  g_ptr_array_add (PRIVATE (self)->parts, part);
+}
+
+guint
+lb_experiment_get_n_parts (LbExperiment *self)
+{
+  return PRIVATE (self)->parts->len;
+}
+
+LbExperimentPart *
+lb_experiment_get_part (LbExperiment *self, guint nth)
+{
+  return g_ptr_array_index (PRIVATE (self)->parts, nth);
+}
+
+const char *
+lb_experiment_get_kind (LbExperiment *self)
+{
+  g_return_val_if_fail (LB_IS_EXPERIMENT (self), NULL);
+  return LB_EXPERIMENT_GET_CLASS (self)->kind;
+}
+
+char *
+lb_experiment_dup_title (LbExperiment *self)
+{
+  g_return_val_if_fail (LB_IS_EXPERIMENT (self), NULL);
+  return LB_EXPERIMENT_GET_CLASS (self)->dup_title (self);
+}
+
+const LbQuantities *
+lb_experiment_get_results (LbExperiment *self)
+{
+  g_return_val_if_fail (LB_IS_EXPERIMENT (self), NULL);
+  return PRIVATE (self)->results;
+}
+
+GArray *
+lb_experiment_get_groups (LbExperiment *self)
+{
+  g_return_val_if_fail (LB_IS_EXPERIMENT (self), NULL);
+  return PRIVATE (self)->groups;
+}
+
+gint64
+lb_experiment_get_run (LbExperiment *self)
+{
+  g_return_val_if_fail (LB_IS_EXPERIMENT (self), 0);
+  return PRIVATE (self)->run;
+}
+
+void
+lb_experiment_set_paused (LbExperiment *self, gboolean paused)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+
+  g_return_if_fail (LB_IS_EXPERIMENT (self));
+
+  g_mutex_lock (&private->lock);
+  private->paused = paused;
+  g_cond_broadcast (&private->resumed);
+  g_mutex_unlock (&private->lock);
+}
+
+static void
+cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  LbExperimentPrivate *private = user_data;
+
+  g_mutex_lock (&private->lock);
+  g_cond_broadcast (&private->resumed);
+  g_mutex_unlock (&private->lock);
+}
+
+/* Light is off here: no action runs on the bench. */
+static gboolean
+wait_while_paused (LbExperimentPrivate *private, GCancellable *cancellable, GError **error)
+{
+  gulong handler = 0;
+
+  if (cancellable != NULL)
+    handler = g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), private, NULL);
+  g_mutex_lock (&private->lock);
+  while (private->paused && !g_cancellable_is_cancelled (cancellable))
+    g_cond_wait (&private->resumed, &private->lock);
+  g_mutex_unlock (&private->lock);
+  if (handler != 0)
+    g_cancellable_disconnect (cancellable, handler);
+  return !g_cancellable_set_error_if_cancelled (cancellable, error);
+}
+
+/* --- Figures of merit and results ------------------------------------------ */
+
+static GArray *
+compute_groups (LbExperimentPrivate *private)
+{
+  GArray *groups = g_array_new (FALSE, TRUE, sizeof (LbExperimentGroup));
+
+  for (guint p = 0; p < private->parts->len; p++)
+    {
+      const LbExperimentPart *part = g_ptr_array_index (private->parts, p);
+      LbExperimentGroup group = { .length = part->a->columns, .is_signed = part->is_signed };
+
+      lb_figures_of_merit (part->measured, part->ideal, part->count, part->pass_scale, &group.figures);
+      lb_figures_of_merit (part->uncalibrated, part->ideal, part->count, part->pass_scale,
+                           &group.uncalibrated);
+      g_array_append_val (groups, group);
+    }
+  return groups;
+}
+
+/* The worst signed group, or the first where none is signed. */
+static const LbExperimentGroup *
+find_headline (const GArray *groups)
+{
+  const LbExperimentGroup *headline = NULL;
+
+  for (guint i = 0; i < groups->len; i++)
+    {
+      const LbExperimentGroup *group = &g_array_index (groups, LbExperimentGroup, i);
+
+      if (group->figures.count > 0 && group->is_signed &&
+          (headline == NULL || group->figures.normalised_error > headline->figures.normalised_error))
+        headline = group;
+    }
+  return headline != NULL ? headline : &g_array_index (groups, LbExperimentGroup, 0);
+}
+
+static LbQuantities *
+compute_results (LbExperiment *self, const GArray *groups)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  const LbExperimentGroup *group = find_headline (groups);
+  const LbFiguresOfMerit *figures = &group->figures;
+  LbQuantities *results = lb_quantities_new ();
+  LbBench *bench = private->place->bench;
+  double seconds = (lb_clock_now_us (lb_bench_get_clock (bench)) - private->bench_start_us) / 1e6;
+  guint64 measured = 0;
+
+  for (guint i = 0; i < groups->len; i++)
+    measured += g_array_index (groups, LbExperimentGroup, i).figures.count;
+  if (figures->count > 0)
+    {
+      lb_quantities_set (results, "normalised_error", figures->normalised_error, "");
+      if (group->uncalibrated.count > 0)
+        lb_quantities_set (results, "normalised_error_uncalibrated", group->uncalibrated.normalised_error,
+                           "");
+      lb_quantities_set (results, "bias", figures->bias, "");
+      lb_quantities_set (results, "slope", figures->slope, "");
+      lb_quantities_set (results, "slope_low", figures->slope_low, "");
+      lb_quantities_set (results, "slope_high", figures->slope_high, "");
+      lb_quantities_set (results, "relative_error", figures->relative_error, "");
+      lb_quantities_set (results, "correlation", figures->correlation, "");
+      lb_quantities_set (results, "effective_bits", figures->effective_bits, "");
+    }
+  lb_quantities_set (results, "dot_products", measured, "");
+  lb_quantities_set (results, "unusable", private->counts.unusable, "");
+  lb_quantities_set (results, "exposures", lb_bench_get_exposures (bench) - private->exposures_start, "");
+  lb_quantities_set (results, "duration_s", seconds, "s");
+  if (private->counts.macs > 0)
+    {
+      lb_quantities_set (results, "photons_per_mac", private->photons_sum / private->counts.macs, "");
+      lb_quantities_set (results, "photons_per_mac_detected", private->electrons_sum / private->counts.macs,
+                         "");
+      lb_quantities_set (results, "adc_samples_per_product",
+                         (double) private->counts.adc_samples / private->counts.dot_products, "");
+    }
+  return results;
+}
+
+/* --- Snapshots ---------------------------------------------------------------- */
+
+static void
+send_snapshot (LbExperiment *self, gboolean finished)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  g_autoptr (LbSnapshot) snapshot = NULL;
+  g_autoptr (GArray) groups = NULL;
+  LbBench *bench = private->place->bench;
+  gint64 now = g_get_monotonic_time ();
+
+  if (private->snapshot == NULL || (!finished && now - private->last_snapshot_us < SNAPSHOT_INTERVAL_US))
+    return;
+  snapshot = lb_snapshot_new ();
+  groups = compute_groups (private);
+  snapshot->finished = finished;
+  snapshot->fraction = finished ? 1 : (double) private->dot_products / MAX (private->to_measure, 1);
+  snapshot->message =
+      g_strdup (finished          ? _ ("Finished")
+                : private->before ? _ ("Measuring with the nominal values, before calibration")
+                                  : _ ("Measuring with the calibration in force"));
+  snapshot->exposures = lb_bench_get_exposures (bench) - private->exposures_start;
+  snapshot->exposures_forecast = private->exposures_forecast;
+  snapshot->seconds = (lb_clock_now_us (lb_bench_get_clock (bench)) - private->bench_start_us) / 1e6;
+  snapshot->seconds_left = finished ? 0 : fmax (0, private->seconds_forecast - snapshot->seconds);
+  snapshot->dot_products = private->dot_products;
+  g_clear_pointer (&snapshot->results, lb_quantities_free);
+  snapshot->results = compute_results (self, groups);
+  lb_experiment_add_common_figures (self, snapshot->figures);
+  if (LB_EXPERIMENT_GET_CLASS (self)->add_figures != NULL)
+    LB_EXPERIMENT_GET_CLASS (self)->add_figures (self, snapshot->figures);
+  private->snapshot (snapshot, private->snapshot_data);
+  private->last_snapshot_us = g_get_monotonic_time ();
+}
+
+/* --- Measuring ------------------------------------------------------------------ */
+
+static void
+rows_durable_cb (gpointer user_data, const GError *error)
+{
+  LbExperimentPrivate *private = user_data;
+
+  if (error == NULL)
+    return;
+  g_mutex_lock (&private->lock);
+  if (private->store_error == NULL)
+  private->store_error = g_error_copy (error);
+  g_mutex_unlock (&private->lock);
+}
+
+static void
+store_rows (LbExperimentPrivate *private,
+            const LbExperimentPart *part,
+            const guint32 *rows,
+            const guint32 *columns,
+            const float *raw,
+            gsize count)
+{
+  g_autofree LbSessionRow *stored = g_new0 (LbSessionRow, count);
+
+  for (gsize i = 0; i < count; i++)
+    {
+      gsize row = private->first_row + rows[i];
+      gsize index = row * part->columns + columns[i];
+
+      stored[i] = (LbSessionRow){
+        .row = row,
+        .column = columns[i],
+        .group = private->part,
+        .measured = part->measured[index],
+        .ideal = part->ideal[index],
+        .uncalibrated = part->uncalibrated[index],
+      };
+      for (guint p = 0; p < 4; p++)
+        {
+          stored[i].raw[p] = raw != NULL ? raw[4 * i + p] : NAN;
+          stored[i].exposures += isfinite (stored[i].raw[p]);
+        }
+    }
+  lb_session_add_rows (private->place->session, private->run, stored, count, rows_durable_cb, private);
+}
+
+static void
+partial_cb (const guint32 *rows,
+            const guint32 *columns,
+            const float *values,
+            const float *raw,
+            gsize count,
+            gpointer user_data)
+{
+  LbExperiment *self = user_data;
+  LbExperimentPrivate *private = PRIVATE (self);
+  LbExperimentPart *part = g_ptr_array_index (private->parts, private->part);
+  double *target = private->before ? part->uncalibrated : part->measured;
+
+  for (gsize i = 0; i < count; i++)
+    target[(private->first_row + rows[i]) * part->columns + columns[i]] = values[i];
+  if (!private->before && private->place->session != NULL)
+    store_rows (private, part, rows, columns, raw, count);
+  private->dot_products += count;
+  send_snapshot (self, FALSE);
+}
+
+/* Rows first_row.. of a part, as a product of its own. */
+static gboolean
+measure_step (LbExperiment *self, LbEngine *engine, GCancellable *cancellable, GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  LbExperimentPart *part = g_ptr_array_index (private->parts, private->part);
+  gsize rows = MIN (ROWS_PER_STEP, part->a->rows - private->first_row);
+  g_autoptr (LbMatrix) a = lb_matrix_new_view (part->a, private->first_row, 0, rows, part->a->columns);
+  g_autoptr (LbMatrix) b = part->diagonal
+                               ? lb_matrix_new_view (part->b, private->first_row, 0, rows, part->b->columns)
+                               : lb_matrix_ref (part->b);
+  g_autoptr (LbMatrix) out = lb_matrix_new (rows, part->columns);
+  LbEngineCounts counts = { 0 };
+  double photons, electrons;
+  LbProduct product = {
+    .a = a,
+    .b = b,
+    .kind = part->kind,
+    .pairs = part->diagonal ? LB_PAIRS_DIAGONAL : LB_PAIRS_ALL,
+  };
+
+  if (!wait_while_paused (private, cancellable, error))
+    return FALSE;
+  if (!lb_engine_multiply (engine, &product, out, &counts, cancellable, error))
+    return FALSE;
+  if (private->before)
+    return TRUE;
+  lb_bench_engine_get_last (LB_BENCH_ENGINE (engine), &photons, &electrons, NULL);
+  private->counts.macs += counts.macs;
+  private->counts.dot_products += counts.dot_products;
+  private->counts.adc_samples += counts.adc_samples;
+  private->counts.unusable += counts.unusable;
+  private->photons_sum += photons * counts.macs;
+  private->electrons_sum += electrons * counts.macs;
+  return TRUE;
+}
+
+static LbEngine *
+new_engine (LbExperiment *self, gboolean calibrated, GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  const LbExperimentPlace *place = private->place;
+  g_autoptr (LbOpticsModel) model = NULL;
+  g_autoptr (LbOpticalPath) path = NULL;
+  LbEngine *engine;
+  guint64 ordinal = place->session != NULL ? lb_session_get_next_ordinal (place->session) : 1;
+
+  model = lb_calibration_set_make_model (place->calibrations, place->bench, calibrated, error);
+  if (model == NULL)
+    return NULL;
+  path = lb_optical_path_new (place->bench, model);
+  lb_optical_path_set_ordinal (path, ordinal * ORDINALS_PER_RUN + (calibrated ? 0 : ORDINALS_PER_RUN / 2));
+  engine = LB_ENGINE (lb_bench_engine_new (path));
+  lb_bench_engine_set_photons (LB_BENCH_ENGINE (engine), private->photons_per_mac);
+  lb_engine_set_partial_func (engine, partial_cb, self);
+  return engine;
+}
+
+static gboolean
+measure_all (LbExperiment *self, LbEngine *engine, gboolean before, GCancellable *cancellable, GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+
+  private->before = before;
+  for (private->part = 0; private->part < private->parts->len; private->part++)
+    {
+      const LbExperimentPart *part = g_ptr_array_index (private->parts, private->part);
+
+      for (private->first_row = 0; private->first_row < part->a->rows; private->first_row += ROWS_PER_STEP)
+        if (!measure_step (self, engine, cancellable, error))
+          return FALSE;
+    }
+  return TRUE;
+}
+
+/* --- Before and after --------------------------------------------------------------- */
+
+static gboolean
+forecast (LbExperiment *self, LbEngine *engine, guint64 *exposures, double *seconds, GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+
+  *exposures = 0;
+  *seconds = 0;
+  for (guint p = 0; p < private->parts->len; p++)
+    {
+      const LbExperimentPart *part = g_ptr_array_index (private->parts, p);
+
+      for (gsize first = 0; first < part->a->rows; first += ROWS_PER_STEP)
+        {
+          gsize rows = MIN (ROWS_PER_STEP, part->a->rows - first);
+          g_autoptr (LbMatrix) a = lb_matrix_new_view (part->a, first, 0, rows, part->a->columns);
+          g_autoptr (LbMatrix) b = part->diagonal
+                                       ? lb_matrix_new_view (part->b, first, 0, rows, part->b->columns)
+                                       : lb_matrix_ref (part->b);
+          guint64 some_exposures;
+          double some_seconds;
+
+          if (!lb_optical_path_forecast (lb_bench_engine_get_path (LB_BENCH_ENGINE (engine)), a, b,
+                                         part->diagonal, &some_exposures, &some_seconds, error))
+            return FALSE;
+          *exposures += some_exposures;
+          *seconds += some_seconds;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+prepare (LbExperiment *self, const LbExperimentPlace *place, GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+
+  private->place = place;
+  if (lb_bench_get_state (place->bench) == LB_BENCH_DISCONNECTED)
+    {
+      g_set_error_literal (error, LB_BENCH_ERROR, LB_BENCH_ERROR_NOT_CONNECTED,
+                           _ ("the bench is not connected: connect it first"));
+      return FALSE;
+    }
+  if (!lb_calibration_set_is_complete (place->calibrations))
+    {
+      g_set_error_literal (error, LB_EXPERIMENT_ERROR, LB_EXPERIMENT_ERROR_NOT_CALIBRATED,
+                           _ ("the bench has no complete calibration in force: calibrate it first"));
+      return FALSE;
+    }
+  g_ptr_array_set_size (private->parts, 0);
+  return LB_EXPERIMENT_GET_CLASS (self)->prepare (self, error);
+}
+
+gboolean
+lb_experiment_forecast (
+    LbExperiment *self, const LbExperimentPlace *place, guint64 *exposures, double *seconds, GError **error)
+{
+  g_autoptr (LbEngine) engine = NULL;
+
+  g_return_val_if_fail (LB_IS_EXPERIMENT (self), FALSE);
+
+  if (!prepare (self, place, error))
+    return FALSE;
+  engine = new_engine (self, TRUE, error);
+  if (engine == NULL || !forecast (self, engine, exposures, seconds, error))
+    return FALSE;
+  if (place->uncalibrated_too)
+    {
+      *exposures *= 2;
+      *seconds *= 2;
+    }
+  return TRUE;
+}
+
+static LbQuantities *
+make_settings (LbExperiment *self)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  const LbSetupOptics *optics = lb_setup_get_optics (lb_bench_get_setup (private->place->bench));
+  g_autofree char *title = lb_experiment_dup_title (self);
+  LbQuantities *settings = lb_quantities_new ();
+
+  lb_quantities_set_text (settings, "title", title);
+  LB_EXPERIMENT_GET_CLASS (self)->add_settings (self, settings);
+  lb_quantities_set (settings, "photons_per_mac", private->photons_per_mac, "");
+  lb_quantities_set (settings, "quantum_efficiency", optics->quantum_efficiency, "");
+  lb_quantities_set (settings, "path_transmission", optics->path_transmission, "");
+  lb_quantities_set (settings, "electrons_per_dn", optics->electrons_per_dn, "");
+  lb_quantities_set_text (settings, "nominal",
+                          "photons_per_mac, quantum_efficiency, path_transmission, electrons_per_dn");
+  lb_quantities_set (settings, "exposures_forecast", private->exposures_forecast, "");
+  lb_quantities_set (settings, "duration_forecast", private->seconds_forecast, "s");
+  return settings;
+}
+
+static gboolean
+store_figures (LbExperiment *self, GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  g_autoptr (GPtrArray) figures = g_ptr_array_new_with_free_func ((GDestroyNotify) lb_figure_unref);
+
+  lb_experiment_add_common_figures (self, figures);
+  if (LB_EXPERIMENT_GET_CLASS (self)->add_figures != NULL)
+    LB_EXPERIMENT_GET_CLASS (self)->add_figures (self, figures);
+  for (guint i = 0; i < figures->len; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("figure-%u", i);
+
+      if (!lb_session_add_figure (private->place->session, private->run, name, g_ptr_array_index (figures, i),
+                                  error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* Ends the run in the session; @measured: what measuring came to. The first
+ * error stays. */
+static gboolean
+finish (LbExperiment *self, gboolean measured, GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  LbSession *session = private->place->session;
+  gboolean cancelled = !measured && error != NULL &&
+                       (g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
+                        g_error_matches (*error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED));
+  LbRunState state = measured ? LB_RUN_FINISHED : cancelled ? LB_RUN_ABORTED : LB_RUN_FAILED;
+  g_autoptr (GError) stored = NULL;
+
+  g_clear_pointer (&private->groups, g_array_unref);
+  g_clear_pointer (&private->results, lb_quantities_free);
+  private->groups = compute_groups (private);
+  private->results = compute_results (self, private->groups);
+  if (session != NULL)
+    {
+      gint64 now_us = lb_clock_now_us (lb_bench_get_clock (private->place->bench));
+
+      if (lb_session_flush (session, &stored) && store_figures (self, &stored) &&
+          lb_session_set_bench_time_us (session, now_us, &stored))
+        lb_session_finish_run (session, private->run, state, private->results,
+                               measured || error == NULL ? NULL : (*error)->message, &stored);
+      if (private->store_error != NULL && stored == NULL)
+        stored = g_steal_pointer (&private->store_error);
+    }
+  if (stored != NULL && measured)
+    {
+      g_propagate_error (error, g_steal_pointer (&stored));
+      return FALSE;
+    }
+  return measured;
+}
+
+gboolean
+lb_experiment_run (LbExperiment *self,
+                   const LbExperimentPlace *place,
+                   LbSnapshotFunc snapshot,
+                   gpointer user_data,
+                   GCancellable *cancellable,
+                   GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  g_autoptr (LbEngine) engine = NULL;
+  g_autoptr (LbEngine) nominal = NULL;
+  g_autoptr (GError) local_error = NULL;
+  gboolean measured;
+
+  g_return_val_if_fail (LB_IS_EXPERIMENT (self), FALSE);
+  g_return_val_if_fail (place != NULL && place->bench != NULL && place->calibrations != NULL, FALSE);
+
+  if (!prepare (self, place, error))
+    return FALSE;
+  engine = new_engine (self, TRUE, error);
+  if (engine == NULL)
+    return FALSE;
+  if (place->uncalibrated_too && (nominal = new_engine (self, FALSE, error)) == NULL)
+    return FALSE;
+  if (!forecast (self, engine, &private->exposures_forecast, &private->seconds_forecast, error))
+    return FALSE;
+  private->exposures_forecast *= nominal != NULL ? 2 : 1;
+  private->seconds_forecast *= nominal != NULL ? 2 : 1;
+  private->snapshot = snapshot;
+  private->snapshot_data = user_data;
+  private->bench_start_us = lb_clock_now_us (lb_bench_get_clock (place->bench));
+  private->exposures_start = lb_bench_get_exposures (place->bench);
+  private->counts = (LbEngineCounts){ 0 };
+  private->photons_sum = private->electrons_sum = 0;
+  private->dot_products = private->to_measure = 0;
+  for (guint p = 0; p < private->parts->len; p++)
+  private->to_measure += lb_experiment_get_part (self, p)->count * (nominal != NULL ? 2 : 1);
+  if (place->session != NULL)
+    {
+      g_autoptr (LbQuantities) settings = make_settings (self);
+
+      if (!lb_session_begin_run (place->session, lb_experiment_get_kind (self), settings, &private->run,
+                                 error))
+        return FALSE;
+    }
+  measured = (nominal == NULL || measure_all (self, nominal, TRUE, cancellable, &local_error)) &&
+             measure_all (self, engine, FALSE, cancellable, &local_error);
+  measured = finish (self, measured, &local_error);
+  send_snapshot (self, TRUE);
+  private->snapshot = NULL;
+  private->place = NULL;
+  if (local_error != NULL)
+    g_propagate_error (error, g_steal_pointer (&local_error));
+  return measured;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <lb-calibration.h>
+#include <lb-engine.h>
+#include <lb-figure.h>
+#include <lb-session.h>
+#include <lb-statistics.h>
+
+G_BEGIN_DECLS
+
+/*
+ * LbExperiment: what is measured on the bench and compared with its ideal:
+ * prepare (operands, ideal values, forecast), step (one product), finish
+ * (figures of merit). The common loop does progress, pause, abort and storing.
+ */
+#define LB_EXPERIMENT_ERROR (lb_experiment_error_quark ())
+GQuark lb_experiment_error_quark (void);
+typedef enum
+{
+  LB_EXPERIMENT_ERROR_SETTINGS, /* what was asked for does not fit the model or the bench */
+  LB_EXPERIMENT_ERROR_NOT_CALIBRATED,
+} LbExperimentError;
+
+/* A picture of a run at one moment; immutable, may cross threads. */
+typedef struct
+{
+  double fraction;   /* 0..1 */
+  char *message;     /* what is going on, for the operator */
+  guint64 exposures; /* taken so far */
+  guint64 exposures_forecast;
+  double seconds;        /* bench time gone by */
+  double seconds_left;   /* NAN where unknown */
+  guint64 dot_products;  /* measured so far */
+  GPtrArray *figures;    /* of LbFigure: scatter first; figures known so far */
+  LbQuantities *results; /* so far; the final ones in the last snapshot */
+  gboolean finished;
+  /*< private >*/
+  gatomicrefcount references;
+} LbSnapshot;
+
+#define LB_TYPE_SNAPSHOT (lb_snapshot_get_type ())
+GType lb_snapshot_get_type (void);
+LbSnapshot *lb_snapshot_ref (LbSnapshot *self);
+void lb_snapshot_unref (LbSnapshot *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbSnapshot, lb_snapshot_unref)
+
+#define LB_TYPE_EXPERIMENT (lb_experiment_get_type ())
+G_DECLARE_DERIVABLE_TYPE (LbExperiment, lb_experiment, LB, EXPERIMENT, GObject)
+
+/* Where an experiment runs. */
+typedef struct
+{
+  LbBench *bench;
+  LbCalibrationSet *calibrations;
+  LbSession *session;        /* may be NULL: nothing is stored */
+  gboolean uncalibrated_too; /* measure the same with nominal values, for the figure "before calibration" */
+} LbExperimentPlace;
+
+/* Called in the thread that runs the experiment or the bench's worker, at most
+ * about ten times a second, and at the end. */
+typedef void (*LbSnapshotFunc) (LbSnapshot *snapshot, gpointer user_data);
+
+/* Runs it to the end; blocks (a computing thread: not M, not the worker).
+ * Results are in the session as they come in. On error or when cancelled what
+ * was measured is kept and the run is marked. */
+gboolean lb_experiment_run (LbExperiment *self,
+                            const LbExperimentPlace *place,
+                            LbSnapshotFunc snapshot,
+                            gpointer user_data,
+                            GCancellable *cancellable,
+                            GError **error);
+/* Holds before the next exposure sequence; goes on. Any thread. */
+void lb_experiment_set_paused (LbExperiment *self, gboolean paused);
+/* "attention", "dot-product". */
+const char *lb_experiment_get_kind (LbExperiment *self);
+/* For the operator, translated: "Attention scores, layer 0, head 1". */
+char *lb_experiment_dup_title (LbExperiment *self);
+/* Exposures and seconds that it will take; needs a calibrated bench. */
+gboolean lb_experiment_forecast (
+    LbExperiment *self, const LbExperimentPlace *place, guint64 *exposures, double *seconds, GError **error);
+/* After a run: results by name as `run --json` gives them (architecture.md);
+ * NULL before. */
+const LbQuantities *lb_experiment_get_results (LbExperiment *self);
+/* After a run: of LbExperimentGroup; one for attention, one per length and sign
+ * for dot products. */
+typedef struct
+{
+  guint length;
+  gboolean is_signed;
+  LbFiguresOfMerit figures;
+  LbFiguresOfMerit uncalibrated; /* count 0: not measured */
+} LbExperimentGroup;
+GArray *lb_experiment_get_groups (LbExperiment *self); /* transfer none, NULL before */
+/* The session's id of the last run, 0 without one. */
+gint64 lb_experiment_get_run (LbExperiment *self);
+
+/* Random dot products: for each length @count signed (uniform in -1..1) and
+ * @count non-negative (uniform in 0..1). */
+LbExperiment *lb_dot_product_experiment_new (
+    const guint *lengths, guint n_lengths, guint count, double photons_per_mac, guint64 seed);
+
+/* Attention scores Q K^T of @head in @layer of the model (folder or shipped
+ * name, NULL: the default) for the first @tokens tokens of @text (NULL: the
+ * built-in sentence; 0 tokens: all of it). Errors of the model and tokenizer
+ * come from here. */
+LbExperiment *lb_attention_experiment_new (const char *model,
+                                           const char *text,
+                                           guint layer,
+                                           guint head,
+                                           guint tokens,
+                                           double photons_per_mac,
+                                           GError **error);
+
+/* The sentence that is used where none is given. */
+const char *lb_experiment_default_text (void);
+
+G_END_DECLS

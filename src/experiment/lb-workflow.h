@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "lb-experiment.h"
+
+G_BEGIN_DECLS
+
+/*
+ * What application and command line do alike around a bench and a session.
+ */
+
+/* Runs the steps (NULL: all; NULL-terminated names; {"due", NULL}: those that
+ * are due) in their order, appends each result and its figures to @session (may
+ * be NULL), saves it in the store. Stops at the first step that failed
+ * (verdict or error), with an error that says which and why. Blocks (not in M,
+ * not in the worker). @results (may be NULL): of LbCalibration, those that were
+ * measured, also on failure. */
+gboolean lb_workflow_calibrate (LbBench *bench,
+                                LbCalibrationSet *set,
+                                LbSession *session,
+                                const char *const *steps,
+                                GPtrArray *results,
+                                LbCalibrationProgress progress,
+                                gpointer user_data,
+                                GCancellable *cancellable,
+                                GError **error);
+
+/* The set in force for a bench: results in @session (newest of each step, those
+ * of the same devices) and, where it has none, the store's. */
+LbCalibrationSet *lb_workflow_load_calibrations (LbBench *bench, LbSession *session, GError **error);
+
+/* Appends a calibration and its figures to the session. */
+gboolean lb_workflow_store_calibration (LbSession *session, LbCalibration *calibration, GError **error);
+
+G_END_DECLS
