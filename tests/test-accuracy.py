@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Accuracy after calibration on the pixel-level simulated bench, over several
+worlds (optics.md, "Figures of merit"). Arguments: lightbench-cli, seeds."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import tap
+
+CLI = sys.argv[1]
+SEEDS = sys.argv[2:] or ["1", "2", "3"]
+HOME = pathlib.Path(tempfile.mkdtemp(prefix="lightbench-accuracy-"))
+
+LINEAR_LIMIT = 0.021
+ATTENTION_LIMIT = 0.0565
+
+
+def session(seed, *arguments):
+    done = subprocess.run([CLI, *arguments, "--seed", seed, "--session", str(HOME / f"{seed}.lbsession"), "--json"],
+                          capture_output=True, text=True, timeout=900, env=dict(os.environ, LIGHTBENCH_HOME=str(HOME)))
+    tap.check(done.returncode == 0, done.stderr[-2000:])
+    return json.loads(done.stdout)
+
+
+def check_world(seed):
+    steps = session(seed, "calibrate")["steps"]
+    for step in steps:
+        print(f"# seed {seed} {step['name']}: {step['verdict']}, {step['residual']} of {step['limit']} {step['unit']}")
+    groups = session(seed, "run", "dot-product")["groups"]
+    attention = session(seed, "run", "attention")
+    for group in groups + [dict(attention, length="attention", signed=True)]:
+        print(f"# seed {seed} length {group['length']} signed {group['signed']}: "
+              f"normalised error {group['normalised_error']:.4f}, before {group['normalised_error_uncalibrated']:.4f}, "
+              f"slope {group['slope']:.4f} ({group['slope_low']:.4f} to {group['slope_high']:.4f})")
+    for group in groups:
+        name = f"length {group['length']}, signed {group['signed']}"
+        tap.check(group["dot_products"] == 1000, name)
+        if group["signed"]:
+            tap.check(group["normalised_error"] <= LINEAR_LIMIT, f"{name}: {group['normalised_error']}")
+        tap.check(abs(group["slope"] - 1) <= 0.02, f"{name}: slope {group['slope']}")
+        tap.check(group["normalised_error_uncalibrated"] >= 2 * group["normalised_error"], f"{name}: before calibration")
+    tap.check(attention["normalised_error"] <= ATTENTION_LIMIT, f"attention: {attention['normalised_error']}")
+    tap.check(attention["normalised_error_uncalibrated"] >= 2 * attention["normalised_error"], "attention: before")
+
+
+for seed in SEEDS:
+    tap.test(f"/accuracy/world-{seed}-is-calibrated-to-the-figures-of-the-design")(lambda seed=seed: check_world(seed))
+
+try:
+    tap.run()
+finally:
+    shutil.rmtree(HOME, ignore_errors=True)
