@@ -24,7 +24,7 @@ struct _LbCalibratePage
   GtkLabel *title;
   GtkLabel *description;
   GtkStack *contents;
-  GtkWidget *empty;
+  AdwStatusPage *empty;
   GtkWidget *result;
   LbFigureGrid *figures;
   LbQuantityList *values;
@@ -54,7 +54,7 @@ show_figures (LbCalibratePage *self, GPtrArray *figures, LbCalibration *calibrat
     lb_quantity_list_set_quantities (self->values,
                                      calibration != NULL ? lb_calibration_values (calibration) : NULL);
   g_set_object (&self->shown, calibration);
-  gtk_stack_set_visible_child (self->contents, any ? self->result : self->empty);
+  gtk_stack_set_visible_child (self->contents, any ? self->result : GTK_WIDGET (self->empty));
 }
 
 /* The figure so far of a step that runs, else those of its result. */
@@ -66,12 +66,15 @@ show_selected (LbCalibratePage *self)
   LbCalibrationSet *set = lb_console_get_calibrations (self->console);
   g_autoptr (GPtrArray) figures = g_ptr_array_new ();
   g_autoptr (LbCalibration) calibration = NULL;
+  gboolean measuring;
 
   if (step == NULL)
     return;
+  measuring = progress != NULL && g_str_equal (progress->step, step->name);
+  adw_status_page_set_title (self->empty, measuring ? _ ("Measuring…") : _ ("Nothing measured yet"));
   gtk_label_set_text (self->title, _ (step->title));
   gtk_label_set_text (self->description, _ (step->description));
-  if (progress != NULL && g_str_equal (progress->step, step->name))
+  if (measuring)
     {
       if (progress->figure != NULL)
         g_ptr_array_add (figures, progress->figure);

@@ -2,6 +2,10 @@
 
 #include "lb-plot-private.h"
 
+/* Nothing measured is beyond; differences and ratios within stay finite. */
+#define LARGEST 1e150
+#define SMALLEST 1e-150
+
 /* Smallest and largest value seen so far; with @positive only numbers over 0
  * count, as a logarithmic axis shows no others. */
 typedef struct
@@ -13,7 +17,7 @@ typedef struct
 static void
 range_add (Range *range, double value)
 {
-  if (!isfinite (value) || (range->positive && value <= 0))
+  if (!(fabs (value) <= LARGEST) || (range->positive && value < SMALLEST))
     return;
   range->low = MIN (range->low, value);
   range->high = MAX (range->high, value);
@@ -137,6 +141,13 @@ category_offset (const LbFigure *figure, const LbAxis *axis, gboolean vertical)
   return 0;
 }
 
+/* Whether an axis can end at @value. */
+static gboolean
+is_usable (const LbAxis *axis, double value)
+{
+  return fabs (value) <= LARGEST && (!axis->logarithmic || value >= SMALLEST);
+}
+
 /* Range of one axis: what the view asks for, else the axis, else the data. */
 void
 lb_plot_scale_init (LbPlotScale *scale, const LbFigure *figure, gboolean vertical, double view_low, double view_high)
@@ -155,11 +166,11 @@ lb_plot_scale_init (LbPlotScale *scale, const LbFigure *figure, gboolean vertica
   widen (scale);
   if (!scale->empty)
     add_margin (scale, figure);
-  if (isfinite (axis->low) && (!axis->logarithmic || axis->low > 0))
+  if (is_usable (axis, axis->low))
     scale->low = axis->low;
-  if (isfinite (axis->high) && (!axis->logarithmic || axis->high > 0))
+  if (is_usable (axis, axis->high))
     scale->high = axis->high;
-  if (isfinite (view_low) && isfinite (view_high) && view_low < view_high && (!axis->logarithmic || view_low > 0))
+  if (is_usable (axis, view_low) && is_usable (axis, view_high) && view_low < view_high)
     {
       scale->low = view_low;
       scale->high = view_high;

@@ -86,7 +86,6 @@ void         lb_plot_set_colour             (cairo_t *cairo, LbPlotColour colour
 const guint32 *lb_plot_colour_map           (gboolean diverging);
 
 /* lb-plot-text.c */
-char        *lb_plot_format_fixed           (double value, int decimals);
 PangoLayout *lb_plot_text_new               (const LbPlotCanvas *canvas, const char *text, double scale, gboolean bold,
                                              double max_width, int max_lines);
 void         lb_plot_text_size              (PangoLayout *layout, double *width, double *height);

@@ -51,7 +51,13 @@ localise (const char *digits)
   return g_strdup (text->str);
 }
 
-/* @value with @decimals digits after the point, in the locale's writing. */
+/**
+ * lb_plot_format_fixed:
+ * @value: any number
+ * @decimals: digits after the point, 0 to 17
+ *
+ * A number for people, in the locale's writing. Owned by the caller.
+ */
 char *
 lb_plot_format_fixed (double value, int decimals)
 {

@@ -202,6 +202,30 @@ add_category_ticks (LbPlotScale *scale, guint count, guint stride)
     }
 }
 
+/* Makes room for the longest text in view, whether it is shown or not: else the
+ * room that labels need would depend on how many there is room for. */
+static void
+reserve_category_room (LbPlotScale *scale, const LbPlotCanvas *canvas, guint count, double max_label)
+{
+  gboolean across = !scale->vertical && !scale->rotated;
+  guint stride = 1 + count / 500;
+
+  for (guint i = 0; i < count; i += stride)
+    {
+      double value = i + scale->category_offset;
+      g_autofree char *label = NULL;
+      g_autoptr (PangoLayout) layout = NULL;
+      double width;
+
+      if (across || value < scale->low || value > scale->high)
+        continue;
+      label = category_label (scale->axis->categories[i]);
+      layout = lb_plot_text_new (canvas, label, LB_PLOT_TICK_TEXT, FALSE, max_label, 1);
+      lb_plot_text_size (layout, &width, NULL);
+      scale->label_extent = MAX (scale->label_extent, width);
+    }
+}
+
 static void
 make_category_ticks (LbPlotScale *scale, const LbPlotCanvas *canvas, double length, double max_label)
 {
@@ -235,7 +259,10 @@ lb_plot_scale_make_ticks (LbPlotScale *scale, const LbPlotCanvas *canvas, double
 
   length = MAX (length, 1);
   if (scale->axis->categories != NULL)
-    make_category_ticks (scale, canvas, length, max_label);
+    {
+      make_category_ticks (scale, canvas, length, max_label);
+      reserve_category_room (scale, canvas, g_strv_length (scale->axis->categories), max_label);
+    }
   else if (scale->logarithmic)
     make_logarithmic_ticks (scale, canvas, length);
   else

@@ -102,6 +102,29 @@ keep_proportion (LbPlotCanvas *canvas)
     }
 }
 
+static void
+make_ticks (LbPlotCanvas *canvas)
+{
+  lb_plot_scale_make_ticks (&canvas->x, canvas, canvas->right - canvas->left, 0.26 * canvas->height);
+  lb_plot_scale_make_ticks (&canvas->y, canvas, canvas->bottom - canvas->top, 0.26 * canvas->width);
+}
+
+/* Ticks for the area as it came to be, which may have shrunk since they were
+ * made; labels that need more room take it from the area. */
+static void
+settle_ticks (LbPlotCanvas *canvas)
+{
+  double below = canvas->x.label_extent, beside = canvas->y.label_extent;
+
+  make_ticks (canvas);
+  canvas->bottom -= MAX (0, canvas->x.label_extent - below);
+  canvas->left += MAX (0, canvas->y.label_extent - beside);
+  canvas->x.start = canvas->x.reversed ? canvas->right : canvas->left;
+  canvas->x.end = canvas->x.reversed ? canvas->left : canvas->right;
+  canvas->y.start = canvas->y.reversed ? canvas->top : canvas->bottom;
+  canvas->y.end = canvas->y.reversed ? canvas->bottom : canvas->top;
+}
+
 /* Finds the edges of the area inside the axes, with @above units kept free
  * for the legend: margins depend on labels and labels on the margins, which
  * settles after two rounds. */
@@ -123,8 +146,7 @@ place (LbPlotCanvas *canvas, Texts *texts, double above)
     {
       double top = pad + title + (title > 0 ? 0.8 * font : 0.3 * font) + above;
 
-      lb_plot_scale_make_ticks (&canvas->x, canvas, canvas->right - canvas->left, 0.26 * canvas->height);
-      lb_plot_scale_make_ticks (&canvas->y, canvas, canvas->bottom - canvas->top, 0.26 * canvas->width);
+      make_ticks (canvas);
       make_axis_titles (texts, canvas, MAX (40, canvas->height - pad - title - 0.8 * font));
       canvas->left = pad + tick + canvas->y.label_extent;
       canvas->left += texts->y_title != NULL ? text_height (texts->y_title) + 0.35 * font : 0;
@@ -139,10 +161,7 @@ place (LbPlotCanvas *canvas, Texts *texts, double above)
       canvas->bottom = MAX (canvas->bottom, canvas->top + 10);
       keep_proportion (canvas);
     }
-  canvas->x.start = canvas->x.reversed ? canvas->right : canvas->left;
-  canvas->x.end = canvas->x.reversed ? canvas->left : canvas->right;
-  canvas->y.start = canvas->y.reversed ? canvas->top : canvas->bottom;
-  canvas->y.end = canvas->y.reversed ? canvas->bottom : canvas->top;
+  settle_ticks (canvas);
 }
 
 /* The legend goes where no data are, else above the axes, and over the data

@@ -70,6 +70,8 @@ char    *lb_plot_to_csv       (const LbFigure *figure);
 
 /* A number for a label: 1,234; 0.00123; 1.2e-9; digits significant digits. */
 char    *lb_plot_format_number (double value, int digits);
+/* With so many digits after the point: 0.9980, for columns of a table. */
+char    *lb_plot_format_fixed (double value, int decimals);
 /* A quantity with its unit, magnitude chosen: "12.3 µs", "1.2 mW", "2.1 %" for
  * unit "1" given as percent is not done here. */
 char    *lb_plot_format_quantity (double value, const char *unit);

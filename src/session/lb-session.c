@@ -296,7 +296,9 @@ lb_session_open_read_only (const char *path, GError **error)
 char *
 lb_session_default_path (GError **error)
 {
-  g_autofree char *folder = g_build_filename (g_get_user_data_dir (), "lightbench", "sessions", NULL);
+  const char *home = g_getenv ("LIGHTBENCH_HOME");
+  g_autofree char *folder = home != NULL ? g_build_filename (home, "sessions", NULL)
+                                         : g_build_filename (g_get_user_data_dir (), "lightbench", "sessions", NULL);
   g_autoptr (GDateTime) now = g_date_time_new_now_local ();
   g_autofree char *stem = g_date_time_format (now, "%Y-%m-%d-%H%M%S");
   g_autofree char *path = NULL;
