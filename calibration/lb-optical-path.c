@@ -168,6 +168,10 @@ make_plan (LbOpticalPath *self, const LbMatrix *a, const LbMatrix *b, gboolean d
   return layout != NULL ? lb_path_plan_new (layout, self->encoder, a, b, diagonal) : NULL;
 }
 
+/* A display stands by that many of its periods before it shows a pattern, until
+ * the timing has been measured. */
+#define LATENCY_PERIODS 2
+
 /* Bench time of an exposure: the changed plane settles, the camera exposes and
  * reads out, in whole periods of the plane's display. */
 static double
@@ -175,7 +179,7 @@ period_s (double settling_us, double exposure_us, const LbCameraCaps *camera, do
 {
   const double frame_us = MAX (exposure_us + camera->readout_us, camera->frame_period_us);
 
-  return ceil (1e-6 * (settling_us + frame_us) * rate_hz) / rate_hz;
+  return (ceil (1e-6 * (settling_us + frame_us) * rate_hz) + LATENCY_PERIODS) / rate_hz;
 }
 
 /**

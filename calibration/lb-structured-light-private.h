@@ -22,6 +22,7 @@ typedef struct
  * follows.
  * @difference: [axis][bit], bit 0 the coarsest: frame less inverse frame, DN
  * @lit: per camera pixel: 1 where there is enough light to decode
+ * @signal: frame with light less frame without, per pixel, DN; over 0 where lit
  */
 typedef struct
 {
@@ -33,6 +34,7 @@ typedef struct
   gint16 **difference[2];
   guint camera_width, camera_height;
   const guint8 *lit;
+  const gint16 *signal;
   const LbFrame *held; /* the frame of a pattern until that of its inverse comes */
 } LbStripes;
 
@@ -44,9 +46,8 @@ guint lb_stripes_count (const LbStripes *self);
 LbPattern *lb_stripes_render (const LbStripes *self, guint number);
 /* Takes the frame of pattern @number, in their order. */
 void lb_stripes_add_frame (LbStripes *self, guint number, LbFrame *frame);
-/* @signal: frame with light less frame without, per pixel, DN. Finds used_bits;
- * @contrast of the finest used bit of the worse axis. */
-void lb_stripes_find_used (LbStripes *self, const gint16 *signal, double *contrast);
+/* Finds used_bits; @contrast of the finest used bit of the worse axis. */
+void lb_stripes_find_used (LbStripes *self, double *contrast);
 /* Edges of the stripes across @axis, at most @count_max of them, evenly. */
 void lb_stripes_find_edges (
     const LbStripes *self, guint axis, const guint8 *defective, gsize count_max, LbEdgePoints *points);

@@ -6,8 +6,9 @@
 
 /* Pixels of the plane that the narrowest stripe is wide. */
 #define NARROWEST_STRIPE 4
-/* A bit is of use while the camera sees at least that part of its contrast. */
-#define CONTRAST_MIN 0.40
+/* A bit is of use while the camera sees at least that part of its contrast: its
+ * stripes are four camera pixels wide or more then. */
+#define CONTRAST_MIN 0.70
 #define AXES 2
 
 static guint
@@ -130,7 +131,7 @@ lb_stripes_add_frame (LbStripes *self, guint number, LbFrame *frame)
 
 /* Mean size of a bit's difference, as a part of the light. */
 static double
-measure_contrast (const LbStripes *self, const gint16 *difference, const gint16 *signal)
+measure_contrast (const LbStripes *self, const gint16 *difference)
 {
   const gsize pixels = (gsize) self->camera_width * self->camera_height;
   gint64 sum = 0, all = 0;
@@ -139,13 +140,13 @@ measure_contrast (const LbStripes *self, const gint16 *difference, const gint16 
     if (self->lit[i])
       {
         sum += ABS (difference[i]);
-        all += signal[i];
+        all += self->signal[i];
       }
   return all > 0 ? (double) sum / (double) all : 0;
 }
 
 void
-lb_stripes_find_used (LbStripes *self, const gint16 *signal, double *contrast)
+lb_stripes_find_used (LbStripes *self, double *contrast)
 {
   *contrast = 1;
   for (guint axis = 0; axis < AXES; axis++)
@@ -155,7 +156,7 @@ lb_stripes_find_used (LbStripes *self, const gint16 *signal, double *contrast)
       self->used_bits[axis] = 0;
       for (guint bit = 0; bit < self->bits[axis]; bit++)
         {
-          double seen = measure_contrast (self, self->difference[axis][bit], signal);
+          double seen = measure_contrast (self, self->difference[axis][bit]);
 
           if (seen < CONTRAST_MIN)
             break;
@@ -187,28 +188,38 @@ decode (const LbStripes *self, guint axis, const guint8 *defective)
   return codes;
 }
 
-/* The edge between two neighbouring pixels, if they see neighbouring stripes: by
- * the zero of the difference, which lies on the edge whatever the brightness. */
+/* Difference of a pixel as a part of its light, -1..1. */
+static double
+normalised (const LbStripes *self, const gint16 *difference, gsize pixel)
+{
+  return CLAMP ((double) difference[pixel] / self->signal[pixel], -1, 1);
+}
+
+/* The edge between the neighbouring pixels @p and @p + @step, if they see
+ * neighbouring stripes; *@part: how far from @p. Pixels side by side add up to
+ * the edge as it is, whatever the blur: how much of four is bright says where it
+ * is, without the bias of interpolation, which beats with the stripes. */
 static gboolean
-find_edge (const LbStripes *self, guint axis, const gint32 *codes, gsize p, gsize q, double *part, double *value)
+find_edge (
+    const LbStripes *self, guint axis, const gint32 *codes, gsize p, gsize step, double *part, double *value)
 {
   const guint used = self->used_bits[axis];
   const guint width = self->stripe << (self->bits[axis] - used);
-  gint32 higher = MAX (codes[p], codes[q]);
-  guint changed, bit;
-  double at_p, at_q;
+  const gsize q = p + step;
+  const gint16 *difference;
+  guint changed;
+  double bright = 0;
 
-  if (codes[p] < 0 || codes[q] < 0 || ABS (codes[p] - codes[q]) != 1)
+  if (codes[p - step] < 0 || codes[p] < 0 || codes[q] < 0 || codes[q + step] < 0 ||
+      ABS (codes[p] - codes[q]) != 1)
     return FALSE;
   changed = (guint) ((codes[p] ^ (codes[p] >> 1)) ^ (codes[q] ^ (codes[q] >> 1)));
-  bit = used - 1 - (guint) g_bit_nth_lsf (changed, -1);
-  at_p = self->difference[axis][bit][p];
-  at_q = self->difference[axis][bit][q];
-  if (at_p == at_q)
-    return FALSE;
-  *part = at_p / (at_p - at_q);
-  *value = (double) higher * width - 0.5;
-  return *part >= 0 && *part <= 1;
+  difference = self->difference[axis][used - 1 - (guint) g_bit_nth_lsf (changed, -1)];
+  for (guint i = 0; i < 4; i++)
+    bright += 0.5 + 0.5 * normalised (self, difference, p + i * step - step);
+  *part = (difference[p] > 0 ? bright : 4 - bright) - 1.5;
+  *value = (double) MAX (codes[p], codes[q]) * width - 0.5;
+  return *part > -0.5 && *part < 1.5;
 }
 
 static void
@@ -227,20 +238,19 @@ scan_edges (const LbStripes *self, guint axis, const gint32 *codes, gsize step, 
   const gsize width = self->camera_width;
   gsize count = 0;
 
-  for (gsize y = 0; y < self->camera_height; y++)
-    for (gsize x = 0; x < width; x++)
+  for (gsize y = 1; y + 2 < self->camera_height; y++)
+    for (gsize x = 1; x + 2 < width; x++)
       {
         const gsize p = y * width + x;
         double part, value;
 
         if (codes[p] < 0)
           continue;
-        if (x + 1 < width && codes[p + 1] != codes[p] &&
-            find_edge (self, axis, codes, p, p + 1, &part, &value) && count++ % step == 0 && points != NULL)
+        if (codes[p + 1] != codes[p] && find_edge (self, axis, codes, p, 1, &part, &value) &&
+            count++ % step == 0 && points != NULL)
           add_point (points, (double) x + part, (double) y, value);
-        if (y + 1 < self->camera_height && codes[p + width] != codes[p] &&
-            find_edge (self, axis, codes, p, p + width, &part, &value) && count++ % step == 0 &&
-            points != NULL)
+        if (codes[p + width] != codes[p] && find_edge (self, axis, codes, p, width, &part, &value) &&
+            count++ % step == 0 && points != NULL)
           add_point (points, (double) x, (double) y + part, value);
       }
   return count;

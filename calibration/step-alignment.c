@@ -48,6 +48,7 @@ typedef struct
   gsize n_lit;
   LbPlaneMap source_to_weight;
   double composed_residual, scale;
+  gboolean image_cut;        /* the sensor does not see the whole weight plane */
 } AlignmentWork;
 
 static void
@@ -227,6 +228,7 @@ measure_plane (AlignmentWork *work, guint plane, GCancellable *cancellable, GErr
   lb_stripes_init (stripes, work->planes[plane].width, work->planes[plane].height, work->high[plane],
                    work->width, work->height);
   stripes->lit = work->lit;
+  stripes->signal = work->signal;
   work->plane = plane;
   for (guint i = 0; i < lb_stripes_count (stripes); i++)
     {
@@ -238,7 +240,7 @@ measure_plane (AlignmentWork *work, guint plane, GCancellable *cancellable, GErr
   if (!lb_capture_run (&work->capture, shots, stripes_sink, work, cancellable, error))
     return FALSE;
 
-  lb_stripes_find_used (stripes, work->signal, &work->contrast[plane]);
+  lb_stripes_find_used (stripes, &work->contrast[plane]);
   if (stripes->used_bits[0] == 0 || stripes->used_bits[1] == 0)
     return fail_edges (work, plane, 0, error);
   lb_stripes_find_edges (stripes, 0, work->defective, EDGES_MAX, &across_x);
@@ -321,15 +323,15 @@ round_region (double low, double high, guint size, guint step, guint *start, gui
   *length = end > begin ? end - begin : last;
 }
 
-/* The camera's region for all that follows. Without dark columns on a side the
- * sensor is simply too small; returns how many there are on the poorer side. */
-static guint
+/* The camera's region for all that follows: the image of the weight plane, with
+ * dark columns left and right as far as the sensor has them. */
+static void
 choose_region (AlignmentWork *work, LbCalibration *result)
 {
   LbQuantities *values = lb_calibration_values (result);
   LbCameraCaps caps = { 0 };
   LbCameraFormat region = { 0 };
-  double x0, y0, x1, y1, blur, left, right, jacobian[4];
+  double x0, y0, x1, y1, blur, dark, jacobian[4];
 
   lb_bench_get_camera_caps (work->capture.context->bench, &caps);
   find_image (work, &x0, &y0, &x1, &y1);
@@ -351,9 +353,9 @@ choose_region (AlignmentWork *work, LbCalibration *result)
   lb_quantities_set (values, "region_y", region.y, "px");
   lb_quantities_set (values, "region_width", region.width, "px");
   lb_quantities_set (values, "region_height", region.height, "px");
-  left = x0 - blur - region.x;
-  right = region.x + region.width - (x1 + 1 + blur);
-  return (guint) MAX (0, MIN (left, right));
+  dark = MIN (x0 - region.x, region.x + region.width - x1 - 1) - (blur - BLUR_REACH);
+  lb_quantities_set (values, "dark_columns", floor (MAX (dark, 0)), "px");
+  work->image_cut = x0 < -0.5 || y0 < -0.5 || x1 > work->width - 0.5 || y1 > work->height - 0.5;
 }
 
 /* "as it is", "turned by 90°, mirrored" ... and the numbers behind it. */
@@ -471,7 +473,7 @@ add_figures (const AlignmentWork *work, LbCalibration *result)
 }
 
 static void
-judge (const AlignmentWork *work, LbCalibration *result, guint dark_columns)
+judge (const AlignmentWork *work, LbCalibration *result)
 {
   const LbQuantities *values = lb_calibration_values (result);
   double source = work->fits[0].systematic * work->scale;
@@ -479,10 +481,13 @@ judge (const AlignmentWork *work, LbCalibration *result, guint dark_columns)
                           work->composed_residual * work->composed_residual);
   double overlap = lb_quantities_get (values, "overlap", 0);
   g_autofree char *good = g_strdup_printf (
-      _ ("Both planes are found: %.3f camera pixels per pixel of the weight plane, turned by %.1f°%s."),
+      _ ("Both planes are found: %.3f camera pixels per pixel of the weight plane, turned by %.1f°%s.%s"),
       lb_quantities_get (values, "weight_to_camera_scale", 0),
       lb_quantities_get (values, "weight_to_camera_rotation", 0),
-      lb_quantities_get (values, "weight_to_camera_mirrored", 0) > 0 ? _ (", mirrored") : "");
+      lb_quantities_get (values, "weight_to_camera_mirrored", 0) > 0 ? _ (", mirrored") : "",
+      lb_quantities_get (values, "dark_columns", 0) < DARK_COLUMNS - 8
+          ? _ (" Beside the image are too few dark columns to take out row noise.")
+          : "");
   g_autofree char *partial =
       g_strdup_printf (_ ("Only %.0f %% of the weight plane are lit and seen: move the source plane's image "
                           "onto the weight plane and centre the camera."),
@@ -495,10 +500,10 @@ judge (const AlignmentWork *work, LbCalibration *result, guint dark_columns)
     return;
   if (overlap < 60)
     lb_calibration_set_verdict (result, LB_VERDICT_WARN, residual, COMPOSED_LIMIT_PX, "px", partial);
-  else if (dark_columns < DARK_COLUMNS / 2)
+  else if (work->image_cut)
     lb_calibration_set_verdict (result, LB_VERDICT_WARN, residual, COMPOSED_LIMIT_PX, "px",
-                                _ ("The weight plane's image fills the sensor, so that row noise cannot be "
-                                   "taken out: lower the magnification, or centre the camera."));
+                                _ ("The camera does not see the whole weight plane: lower the magnification, "
+                                   "or centre the camera."));
 }
 
 static gboolean
@@ -508,7 +513,6 @@ measure_alignment (LbCalibrationContext *context,
                    GError **error)
 {
   g_auto (AlignmentWork) work = { 0 };
-  guint dark_columns;
 
   if (!start (context, &work, cancellable, error))
     return FALSE;
@@ -528,9 +532,9 @@ measure_alignment (LbCalibrationContext *context,
 
   lb_capture_describe_light (&work.capture, result);
   set_values (&work, result);
-  dark_columns = choose_region (&work, result);
+  choose_region (&work, result);
   add_figures (&work, result);
-  judge (&work, result, dark_columns);
+  judge (&work, result);
   return TRUE;
 }
 

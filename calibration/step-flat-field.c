@@ -12,8 +12,8 @@
 #define ELECTRONS_WANTED 500000.0
 #define FRAMES_MIN 28
 #define FRAMES_MAX 120
-/* Frames of each phase of the lattice. */
-#define LATTICE_FRAMES 4
+/* Frames of each phase of a lattice, and of its dark counterpart. */
+#define LATTICE_FRAMES 3
 #define DARK_FRAMES 4
 /* Cells with less of the median gain are not used. */
 #define DIM_PART 0.25
@@ -26,13 +26,20 @@ static const struct
 } uniform_levels[] = { { 1000, 1000, 0.6 }, { 700, 1000, 0.2 }, { 1000, 700, 0.2 } };
 #define N_UNIFORM G_N_ELEMENTS (uniform_levels)
 
-enum
+/* Every third cell on: on both planes, which tells where the light of a cell
+ * lands; on the source alone with the weight plane open, which tells whose light
+ * lands on a cell. */
+typedef enum
 {
-  TAG_UNIFORM,
-  TAG_DARK = TAG_UNIFORM + N_UNIFORM,
-  TAG_LATTICE,
-  N_TAGS = TAG_LATTICE + LB_CELLS_PHASES,
-};
+  LATTICE_BOTH,
+  LATTICE_SOURCE,
+  N_LATTICES,
+} Lattice;
+
+/* Tags of exposures: uniform levels, then each lattice's dark frames and phases. */
+#define TAG_DARK(lattice) ((guint) N_UNIFORM + (lattice) * (1 + LB_CELLS_PHASES))
+#define TAG_PHASE(lattice, phase) (TAG_DARK (lattice) + 1 + (phase))
+#define N_TAGS TAG_DARK (N_LATTICES)
 
 typedef struct
 {
@@ -42,8 +49,7 @@ typedef struct
   double *products[2];        /* per tile, even and odd frames: sum of light times expected */
   double *squares[2];         /* sum of the squares of what was expected */
   guint uniform_frames;
-  double *dark;               /* per cell of the grid: planes dark */
-  double *lattice;            /* [phase][cell]: that phase alone full on */
+  double *lattice;            /* [tag - TAG_DARK (0)][cell]: sums over the frames */
   double *scratch;            /* per cell */
   double *gain;               /* per tile, of a bright reference cell: 1 */
   double repeatability;
@@ -59,7 +65,6 @@ flat_field_work_clear (FlatFieldWork *work)
       g_free (work->products[half]);
       g_free (work->squares[half]);
     }
-  g_free (work->dark);
   g_free (work->lattice);
   g_free (work->scratch);
   g_free (work->gain);
@@ -92,17 +97,16 @@ flat_field_sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer 
   FlatFieldWork *work = data;
   const gsize cells = lb_optics_model_cells (work->probe.model);
   g_autoptr (LbReading) reading = lb_cell_probe_read (&work->probe, frame, error);
-  double *sums = shot->tag == TAG_DARK ? work->dark : work->lattice;
+  double *sums;
 
   if (reading == NULL)
     return FALSE;
-  if (shot->tag < TAG_DARK)
+  if (shot->tag < N_UNIFORM)
     {
-      add_uniform (work, shot->tag - TAG_UNIFORM, reading);
+      add_uniform (work, shot->tag, reading);
       return TRUE;
     }
-  if (shot->tag >= TAG_LATTICE)
-    sums += (gsize) (shot->tag - TAG_LATTICE) * cells;
+  sums = work->lattice + (gsize) (shot->tag - TAG_DARK (0)) * cells;
   lb_cell_probe_sum_cells (&work->probe, frame, work->scratch);
   for (gsize cell = 0; cell < cells; cell++)
     sums[cell] += work->scratch[cell] / reading->light;
@@ -142,23 +146,28 @@ plan_shots (const FlatFieldWork *work)
   for (guint i = 0; i < N_UNIFORM; i++)
     lb_cell_probe_plan (shots, LB_CELLS_VALUE (uniform_levels[i].source),
                         LB_CELLS_VALUE (uniform_levels[i].weight),
-                        (guint) ceil (uniform_levels[i].share * work->planned), TAG_UNIFORM + i);
-  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_DARK, DARK_FRAMES, TAG_DARK);
+                        (guint) ceil (uniform_levels[i].share * work->planned), i);
+  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_FULL, DARK_FRAMES, TAG_DARK (LATTICE_SOURCE));
+  for (guint phase = 0; phase < LB_CELLS_PHASES; phase++)
+    lb_cell_probe_plan (shots, LB_CELLS_LATTICE (phase), LB_CELLS_FULL, LATTICE_FRAMES,
+                        TAG_PHASE (LATTICE_SOURCE, phase));
+  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_DARK, DARK_FRAMES, TAG_DARK (LATTICE_BOTH));
   for (guint phase = 0; phase < LB_CELLS_PHASES; phase++)
     lb_cell_probe_plan (shots, LB_CELLS_LATTICE (phase), LB_CELLS_LATTICE (phase), LATTICE_FRAMES,
-                        TAG_LATTICE + phase);
+                        TAG_PHASE (LATTICE_BOTH, phase));
   return shots;
 }
 
 /* Light of @cell when only the phase of the cell (@column, @row) is on, over
  * what it has with all dark. */
 static double
-lattice_light (const FlatFieldWork *work, guint32 cell, guint column, guint row)
+lattice_light (const FlatFieldWork *work, Lattice lattice, guint32 cell, guint column, guint row)
 {
+  const gsize cells = lb_optics_model_cells (work->probe.model);
   const guint phase = column % 3 + 3 * (row % 3);
 
-  return work->lattice[phase * lb_optics_model_cells (work->probe.model) + cell] / LATTICE_FRAMES -
-         work->dark[cell] / DARK_FRAMES;
+  return work->lattice[(TAG_PHASE (lattice, phase) - TAG_DARK (0)) * cells + cell] / LATTICE_FRAMES -
+         work->lattice[(TAG_DARK (lattice) - TAG_DARK (0)) * cells + cell] / DARK_FRAMES;
 }
 
 /* What a cell sends onto its eight neighbours, less what they send onto it. In
@@ -179,9 +188,10 @@ find_spill (const FlatFieldWork *work, guint32 cell, double *sent)
 
         if (other == cell)
           continue;
-        *sent += lattice_light (work, other, column, row);
+        *sent += lattice_light (work, LATTICE_BOTH, other, column, row);
         if (work->probe.is_field[other])
-          received += lattice_light (work, cell, x, y);
+          received += lattice_light (work, LATTICE_SOURCE, cell, x, y) /
+                      (1 - lb_optics_model_source_floor (model, other));
       }
   return *sent - received;
 }
@@ -344,8 +354,7 @@ start (FlatFieldWork *work)
       work->products[half] = g_new0 (double, n_tiles);
       work->squares[half] = g_new0 (double, n_tiles);
     }
-  work->dark = g_new0 (double, cells);
-  work->lattice = g_new0 (double, LB_CELLS_PHASES *cells);
+  work->lattice = g_new0 (double, (N_TAGS - N_UNIFORM) * cells);
   work->scratch = g_new0 (double, cells);
 }
 

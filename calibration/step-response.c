@@ -5,6 +5,7 @@
 #include <glib/gi18n-lib.h>
 #include <lb-statistics.h>
 #include <math.h>
+#include <string.h>
 
 /* Limit of the curves (optics.md), rms of full scale. */
 #define CURVE_LIMIT 0.005

@@ -24,8 +24,8 @@ static inline char *
 pdf_run (const char *option, const char *path)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GSubprocess) process
-      = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, "pdftotext", option, path, "-", NULL);
+  g_autoptr (GSubprocess) process =
+      g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, "pdftotext", option, path, "-", NULL);
   char *output = NULL;
 
   g_assert_no_error (error);
@@ -55,9 +55,8 @@ pdf_read_words (const char *path, guint *pages)
       g_strstrip (lines[i]);
       if (sscanf (lines[i], "<page width=\"%lf\" height=\"%lf\">", &width, &height) == 2)
         (*pages)++;
-      if (sscanf (lines[i], "<word xMin=\"%lf\" yMin=\"%lf\" xMax=\"%lf\" yMax=\"%lf\">", &word.left, &word.top, &word.right,
-                  &word.bottom)
-          != 4)
+      if (sscanf (lines[i], "<word xMin=\"%lf\" yMin=\"%lf\" xMax=\"%lf\" yMax=\"%lf\">", &word.left,
+                  &word.top, &word.right, &word.bottom) != 4)
         continue;
       text = strchr (lines[i], '>') + 1;
       word.text = g_strndup (text, (gsize) (strstr (text, "</word>") - text));
@@ -81,12 +80,13 @@ pdf_assert_words_are_clear (const GArray *words)
       {
         const PdfWord *a = &g_array_index (words, PdfWord, i);
         const PdfWord *b = &g_array_index (words, PdfWord, j);
-        double size = MIN (MIN (a->right - a->left, a->bottom - a->top), MIN (b->right - b->left, b->bottom - b->top));
+        double size =
+            MIN (MIN (a->right - a->left, a->bottom - a->top), MIN (b->right - b->left, b->bottom - b->top));
         double across = MIN (a->right, b->right) - MAX (a->left, b->left);
         double along = MIN (a->bottom, b->bottom) - MAX (a->top, b->top);
 
         if (a->page == b->page && across > 0.3 * size && along > 0.3 * size)
-          g_error ("on page %u \"%s\" at (%.1f, %.1f) lies over \"%s\" at (%.1f, %.1f)", a->page, a->text, a->left, a->top,
-                   b->text, b->left, b->top);
+          g_error ("on page %u \"%s\" at (%.1f, %.1f) lies over \"%s\" at (%.1f, %.1f)", a->page, a->text,
+                   a->left, a->top, b->text, b->left, b->top);
       }
 }

@@ -7,8 +7,8 @@
 
 #include "pdf-words.h"
 
-#define LONG_NAME                                                                                                         \
-  "A camera with a name that nobody could fit into one line of a table on a page of paper, serial "                       \
+#define LONG_NAME                                                                                            \
+  "A camera with a name that nobody could fit into one line of a table on a page of paper, serial "          \
   "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 
 typedef struct
@@ -281,7 +281,8 @@ test_unfinished (Place *place, gconstpointer data)
 
   g_assert_true (lb_session_begin_run (session, "attention", settings, &run, NULL));
   g_assert_true (lb_session_begin_run (session, "multiply", NULL, &run, NULL));
-  g_assert_true (lb_session_finish_run (session, run, LB_RUN_FAILED, NULL, "The camera was unplugged.", NULL));
+  g_assert_true (
+      lb_session_finish_run (session, run, LB_RUN_FAILED, NULL, "The camera was unplugged.", NULL));
   text = write_report (session, place, NULL, &pages);
   assert_contains (text, "did not end");
   assert_contains (text, "The camera was unplugged.");

@@ -102,7 +102,7 @@ close_session (LbSession *session)
 static LbSessionRow
 make_row (guint32 n)
 {
-  return (LbSessionRow) {
+  return (LbSessionRow){
     .row = n,
     .column = n % 7,
     .group = n / 1000,
@@ -458,8 +458,8 @@ spawn (const char *what, const char *path)
   g_autoptr (GError) error = NULL;
   Child child;
 
-  g_spawn_async_with_pipes (NULL, (char **) argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &child.pid, NULL,
-                            &child.output, NULL, &error);
+  g_spawn_async_with_pipes (NULL, (char **) argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &child.pid,
+                            NULL, &child.output, NULL, &error);
   g_assert_no_error (error);
   return child;
 }
@@ -536,7 +536,7 @@ write_until_full (const char *path)
   g_assert_false (lb_session_flush (session, &error));
   g_assert_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_WRITE);
   g_clear_error (&error);
-  lb_session_add_rows (session, run, &(LbSessionRow) { 0 }, 1, fail_durable, &lost);
+  lb_session_add_rows (session, run, &(LbSessionRow){ 0 }, 1, fail_durable, &lost);
   g_assert_false (lb_session_flush (session, NULL));
   g_assert_cmpint (lost, ==, 1);
   g_assert_false (lb_session_add_note (session, "no room", &error));
@@ -806,7 +806,9 @@ overwrite (const char *path, const char *bytes, gsize length, gsize at)
 static void
 test_damage (Place *place, gconstpointer data)
 {
-  static const char *const stored[] = { "rows", "figures", "calibrations", "runs", "run_ends", "notes", "info" };
+  static const char *const stored[] = {
+    "rows", "figures", "calibrations", "runs", "run_ends", "notes", "info"
+  };
   g_autofree char *whole = NULL;
   char *hashes[G_N_ELEMENTS (stored)];
   guint found = 0;
@@ -880,10 +882,10 @@ test_forged (Place *place, gconstpointer data)
 
   make_session (place->path);
   g_assert_cmpint (sqlite3_open (place->path, &handle), ==, SQLITE_OK);
-  g_assert_cmpint (sqlite3_exec (handle,
-                                 "DROP TRIGGER rows_no_update; UPDATE rows SET measured = ideal WHERE id = 17", NULL,
-                                 NULL, NULL),
-                   ==, SQLITE_OK);
+  g_assert_cmpint (
+      sqlite3_exec (handle, "DROP TRIGGER rows_no_update; UPDATE rows SET measured = ideal WHERE id = 17",
+                    NULL, NULL, NULL),
+      ==, SQLITE_OK);
   sqlite3_close (handle);
   session = open_read_only (place->path);
   g_assert_false (lb_session_verify (session, &error));

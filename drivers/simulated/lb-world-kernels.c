@@ -5,7 +5,6 @@
 
 #include <lb-target-clones.h>
 
-typedef float Vector4 __attribute__ ((vector_size (16)));
 typedef float Vector8 __attribute__ ((vector_size (32)));
 typedef float Vector16 __attribute__ ((vector_size (64)));
 
@@ -43,6 +42,13 @@ sine_square (float turns)
 }
 
 LB_TARGET_CLONES
+static void
+sine_curve (const float *turns, const float *scale, float floor, float range, gsize count, float *out)
+{
+  for (gsize i = 0; i < count; i++)
+    out[i] = floor + range * sine_square (turns[i] * scale[i]);
+}
+
 void
 lb_kernel_transmission (const guint8 *levels,
                         const float *scale,
@@ -52,8 +58,17 @@ lb_kernel_transmission (const guint8 *levels,
                         gsize count,
                         float *out)
 {
-  for (gsize i = 0; i < count; i++)
-    out[i] = floor + range * sine_square (phase[levels[i]] * scale[i]);
+  /* The table is looked up first: with it the loop would not become vectors. */
+  for (gsize done = 0; done < count;)
+    {
+      float turns[512];
+      gsize part = MIN (count - done, G_N_ELEMENTS (turns));
+
+      for (gsize i = 0; i < part; i++)
+        turns[i] = phase[levels[done + i]];
+      sine_curve (turns, scale + done, floor, range, part, out + done);
+      done += part;
+    }
 }
 
 LB_TARGET_CLONES
@@ -124,66 +139,116 @@ lb_kernel_product (const float *source,
                       out);
 }
 
-G_ALWAYS_INLINE static inline float
-sum_of_8 (const Vector8 *v)
-{
-  Vector4 low, high, sum;
+/* Pixels that are resampled together, so that their sums are taken together. */
+#define GROUP 8
 
-  memcpy (&low, v, sizeof low);
-  memcpy (&high, (const char *) v + sizeof low, sizeof high);
-  sum = low + high;
-  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+/* out[i] = sum of v[i], always in the order
+ * ((v0 + v2) + (v1 + v3)) + ((v4 + v6) + (v5 + v7)). */
+G_ALWAYS_INLINE static inline void
+sums_of_8 (const Vector8 v[GROUP], float *out)
+{
+  Vector8 pairs[4], fours[2], all;
+
+#pragma GCC unroll 4
+  for (guint i = 0; i < 4; i++)
+    pairs[i] = __builtin_shufflevector (v[2 * i], v[2 * i + 1], 0, 8, 1, 9, 4, 12, 5, 13) +
+               __builtin_shufflevector (v[2 * i], v[2 * i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+#pragma GCC unroll 2
+  for (guint i = 0; i < 2; i++)
+    fours[i] = __builtin_shufflevector (pairs[2 * i], pairs[2 * i + 1], 0, 1, 8, 9, 4, 5, 12, 13) +
+               __builtin_shufflevector (pairs[2 * i], pairs[2 * i + 1], 2, 3, 10, 11, 6, 7, 14, 15);
+  all = __builtin_shufflevector (fours[0], fours[1], 0, 1, 2, 3, 8, 9, 10, 11) +
+        __builtin_shufflevector (fours[0], fours[1], 4, 5, 6, 7, 12, 13, 14, 15);
+  memcpy (out, &all, sizeof all);
 }
 
-G_ALWAYS_INLINE static inline Vector8
-weighted_8 (const float *row, float weight)
+G_ALWAYS_INLINE static inline void
+add_8 (Vector8 *sum, const float *row, float weight)
 {
   Vector8 values;
 
   memcpy (&values, row, sizeof values);
-  return values * weight;
+  *sum += values * weight;
 }
 
-/* Always all 8 rows, so that the loop unrolls; in two sums, so that one does not
- * wait for the other. */
+/* The columns of one pixel, weighted and summed over its rows. Always all 8
+ * rows, so that the loop unrolls; in two sums, so that one does not wait for
+ * the other. */
+G_ALWAYS_INLINE static inline void
+columns_8 (const float *origin, gssize stride, const LbWorldTap *tap, const float *table, Vector8 *out)
+{
+  const float *row = origin + tap->y * stride + tap->x;
+  const float *across = table + (gsize) tap->phase_y * 8;
+  Vector8 even = { 0 }, odd = { 0 };
+  Vector8 along;
+
+#pragma GCC unroll 4
+  for (guint j = 0; j < 8; j += 2)
+    {
+      add_8 (&even, row + j * stride, across[j]);
+      add_8 (&odd, row + (j + 1) * stride, across[j + 1]);
+    }
+  memcpy (&along, table + (gsize) tap->phase_x * 8, sizeof along);
+  *out = (even + odd) * along;
+}
+
 LB_TARGET_CLONES
 static void
 resample_8 (const float *origin,
             gssize stride,
             const LbWorldTap *taps,
             const float *table,
-            gsize count,
+            guint first,
+            guint height,
+            gsize groups,
             float *out)
 {
-  for (gsize i = 0; i < count; i++)
+  for (gsize i = 0; i < groups * GROUP; i += GROUP)
     {
-      const LbWorldTap *tap = &taps[i];
-      const float *row = origin + tap->y * stride + tap->x;
-      const float *along = table + (gsize) tap->phase_x * 8;
-      const float *across = table + (gsize) tap->phase_y * 8;
-      Vector8 even = weighted_8 (row, across[0]);
-      Vector8 odd = weighted_8 (row + stride, across[1]);
-      Vector8 weights;
+      Vector8 columns[GROUP];
 
-      even += weighted_8 (row + 2 * stride, across[2]);
-      odd += weighted_8 (row + 3 * stride, across[3]);
-      even += weighted_8 (row + 4 * stride, across[4]);
-      odd += weighted_8 (row + 5 * stride, across[5]);
-      even += weighted_8 (row + 6 * stride, across[6]);
-      odd += weighted_8 (row + 7 * stride, across[7]);
-      memcpy (&weights, along, sizeof weights);
-      even = (even + odd) * weights;
-      out[i] = sum_of_8 (&even);
+#pragma GCC unroll 8
+      for (guint j = 0; j < GROUP; j++)
+        columns_8 (origin, stride, &taps[i + j], table, &columns[j]);
+      sums_of_8 (columns, out + i);
     }
 }
 
-G_ALWAYS_INLINE static inline Vector16
-weighted_16 (const float *row, float weight)
+G_ALWAYS_INLINE static inline void
+add_16 (Vector16 *sum, const float *row, float weight)
 {
   Vector16 values;
 
   memcpy (&values, row, sizeof values);
-  return values * weight;
+  *sum += values * weight;
+}
+
+G_ALWAYS_INLINE static inline void
+columns_16 (const float *origin,
+            gssize stride,
+            const LbWorldTap *tap,
+            const float *table,
+            guint first,
+            guint height,
+            Vector8 *out)
+{
+  const float *row = origin + (tap->y + (int) first) * stride + tap->x;
+  const float *across = table + (gsize) tap->phase_y * 16 + first;
+  Vector16 even = { 0 }, odd = { 0 };
+  Vector16 along;
+  Vector8 high;
+
+  for (guint j = 0; j < height; j += 2)
+    {
+      add_16 (&even, row, across[j]);
+      add_16 (&odd, row + stride, across[j + 1]);
+      row += 2 * stride;
+    }
+  memcpy (&along, table + (gsize) tap->phase_x * 16, sizeof along);
+  even = (even + odd) * along;
+  memcpy (out, &even, sizeof *out);
+  memcpy (&high, (const char *) &even + sizeof high, sizeof high);
+  *out += high;
 }
 
 LB_TARGET_CLONES
@@ -194,31 +259,16 @@ resample_16 (const float *origin,
              const float *table,
              guint first,
              guint height,
-             gsize count,
+             gsize groups,
              float *out)
 {
-  for (gsize i = 0; i < count; i++)
+  for (gsize i = 0; i < groups * GROUP; i += GROUP)
     {
-      const LbWorldTap *tap = &taps[i];
-      const float *row = origin + (tap->y + (int) first) * stride + tap->x;
-      const float *along = table + (gsize) tap->phase_x * 16;
-      const float *across = table + (gsize) tap->phase_y * 16 + first;
-      Vector16 even = { 0 }, odd = { 0 };
-      Vector16 weights;
-      Vector8 low, high;
+      Vector8 columns[GROUP];
 
-      for (guint j = 0; j < height; j += 2)
-        {
-          even += weighted_16 (row, across[j]);
-          odd += weighted_16 (row + stride, across[j + 1]);
-          row += 2 * stride;
-        }
-      memcpy (&weights, along, sizeof weights);
-      even = (even + odd) * weights;
-      memcpy (&low, &even, sizeof low);
-      memcpy (&high, (const char *) &even + sizeof low, sizeof high);
-      low += high;
-      out[i] = sum_of_8 (&low);
+      for (guint j = 0; j < GROUP; j++)
+        columns_16 (origin, stride, &taps[i + j], table, first, height, &columns[j]);
+      sums_of_8 (columns, out + i);
     }
 }
 
@@ -229,10 +279,23 @@ lb_kernel_resample (const LbWorldPlane *plane,
                     gsize count,
                     float *out)
 {
-  if (kernel->width == 8)
-    resample_8 (plane->data, (gssize) plane->stride, taps, kernel->table, count, out);
-  else
-    resample_16 (plane->data, (gssize) plane->stride, taps, kernel->table, kernel->first, kernel->height, count, out);
+  void (*resample) (const float *, gssize, const LbWorldTap *, const float *, guint, guint, gsize, float *) =
+      kernel->width == 8 ? resample_8 : resample_16;
+  gsize whole = count / GROUP * GROUP;
+
+  resample (plane->data, (gssize) plane->stride, taps, kernel->table, kernel->first, kernel->height,
+            count / GROUP, out);
+  if (whole < count)
+    {
+      LbWorldTap rest[GROUP];
+      float values[GROUP];
+
+      for (guint i = 0; i < GROUP; i++)
+        rest[i] = taps[MIN (whole + i, count - 1)];
+      resample (plane->data, (gssize) plane->stride, rest, kernel->table, kernel->first, kernel->height, 1,
+                values);
+      memcpy (out + whole, values, (count - whole) * sizeof (float));
+    }
 }
 
 void

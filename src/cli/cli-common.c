@@ -347,6 +347,13 @@ cli_format_number (double value)
   return g_strdup (g_ascii_formatd (buffer, sizeof buffer, "%.9g", value));
 }
 
+/* Groups are printed by themselves. */
+static gboolean
+is_group (const LbQuantity *quantity)
+{
+  return g_str_has_prefix (quantity->name, "group_");
+}
+
 void
 cli_print_quantities (const LbQuantities *quantities, const char *indent)
 {
@@ -355,6 +362,8 @@ cli_print_quantities (const LbQuantities *quantities, const char *indent)
       const LbQuantity *quantity = lb_quantities_get_nth (quantities, i);
       g_autofree char *number = quantity->text == NULL ? cli_format_number (quantity->value) : NULL;
 
+      if (is_group (quantity))
+        continue;
       g_print ("%s%s: %s%s%s\n", indent, quantity->name, number != NULL ? number : quantity->text,
                quantity->unit[0] != '\0' ? " " : "", quantity->unit);
     }
@@ -386,6 +395,8 @@ cli_json_quantities (JsonBuilder *builder, const LbQuantities *quantities)
     {
       const LbQuantity *quantity = lb_quantities_get_nth (quantities, i);
 
+      if (is_group (quantity))
+        continue;
       if (quantity->text != NULL)
         cli_json_text (builder, quantity->name, quantity->text);
       else

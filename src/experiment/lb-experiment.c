@@ -266,6 +266,28 @@ find_headline (const GArray *groups)
   return headline != NULL ? headline : &g_array_index (groups, LbExperimentGroup, 0);
 }
 
+/* Each group by itself, where there are several; the report shows them. */
+static void
+add_group_results (LbQuantities *results, const GArray *groups)
+{
+  for (guint i = 0; groups->len > 1 && i < groups->len; i++)
+    {
+      const LbExperimentGroup *group = &g_array_index (groups, LbExperimentGroup, i);
+      g_autofree char *name = g_strdup_printf ("group_%u", i);
+      g_autofree char *error_name = g_strconcat (name, "_normalised_error", NULL);
+      g_autofree char *before_name = g_strconcat (error_name, "_uncalibrated", NULL);
+      g_autofree char *text = g_strdup_printf (
+          group->is_signed ? _ ("length %u, signed") : _ ("length %u, non-negative"), group->length);
+
+      if (group->figures.count == 0)
+        continue;
+      lb_quantities_set_text (results, name, text);
+      lb_quantities_set (results, error_name, group->figures.normalised_error, "");
+      if (group->uncalibrated.count > 0)
+        lb_quantities_set (results, before_name, group->uncalibrated.normalised_error, "");
+    }
+}
+
 static LbQuantities *
 compute_results (LbExperiment *self, const GArray *groups)
 {
@@ -305,6 +327,7 @@ compute_results (LbExperiment *self, const GArray *groups)
       lb_quantities_set (results, "adc_samples_per_product",
                          (double) private->counts.adc_samples / private->counts.dot_products, "");
     }
+  add_group_results (results, groups);
   return results;
 }
 

@@ -134,8 +134,8 @@ category_offset (const LbFigure *figure, const LbAxis *axis, gboolean vertical)
     {
       const LbSeries *series = g_ptr_array_index (figure->series, i);
 
-      if (series->kind == LB_SERIES_IMAGE && (vertical ? series->y0 : series->x0) == 0
-          && (vertical ? series->y1 : series->x1) == count)
+      if (series->kind == LB_SERIES_IMAGE && (vertical ? series->y0 : series->x0) == 0 &&
+          (vertical ? series->y1 : series->x1) == count)
         return 0.5;
     }
   return 0;
@@ -150,12 +150,13 @@ is_usable (const LbAxis *axis, double value)
 
 /* Range of one axis: what the view asks for, else the axis, else the data. */
 void
-lb_plot_scale_init (LbPlotScale *scale, const LbFigure *figure, gboolean vertical, double view_low, double view_high)
+lb_plot_scale_init (
+    LbPlotScale *scale, const LbFigure *figure, gboolean vertical, double view_low, double view_high)
 {
   const LbAxis *axis = vertical ? &figure->y_axis : &figure->x_axis;
   Range range = { G_MAXDOUBLE, -G_MAXDOUBLE, axis->logarithmic };
 
-  *scale = (LbPlotScale) { .axis = axis, .vertical = vertical, .logarithmic = axis->logarithmic };
+  *scale = (LbPlotScale){ .axis = axis, .vertical = vertical, .logarithmic = axis->logarithmic };
   scale->reversed = axis->reversed;
   scale->category_offset = category_offset (figure, axis, vertical);
   for (guint i = 0; i < figure->series->len; i++)

@@ -13,8 +13,8 @@ lb_plot_find_image (const LbFigure *figure)
     {
       const LbSeries *series = g_ptr_array_index (figure->series, i);
 
-      if (series->kind == LB_SERIES_IMAGE && series->image != NULL && series->image->rows > 0
-          && series->image->columns > 0)
+      if (series->kind == LB_SERIES_IMAGE && series->image != NULL && series->image->rows > 0 &&
+          series->image->columns > 0)
         return series;
     }
   return NULL;
@@ -56,8 +56,8 @@ lb_plot_image_range (const LbSeries *series, double *low, double *high)
 static guint32
 colour_to_pixel (LbPlotColour colour)
 {
-  return 0xFF000000u | (guint32) lrint (255 * colour.red) << 16 | (guint32) lrint (255 * colour.green) << 8
-         | (guint32) lrint (255 * colour.blue);
+  return 0xFF000000u | (guint32) lrint (255 * colour.red) << 16 | (guint32) lrint (255 * colour.green) << 8 |
+         (guint32) lrint (255 * colour.blue);
 }
 
 /* Mean of the finite values of a block; NAN where there is none. */
@@ -97,15 +97,17 @@ image_to_surface (const LbPlotCanvas *canvas, const LbSeries *series, gsize rows
   lb_plot_image_range (series, &low, &high);
   for (gsize y = 0; y < height; y++)
     {
-      guint32 *pixels
-          = (guint32 *) (gpointer) (cairo_image_surface_get_data (surface) + y * cairo_image_surface_get_stride (surface));
+      guint32 *pixels = (guint32 *) (gpointer) (cairo_image_surface_get_data (surface) +
+                                                y * cairo_image_surface_get_stride (surface));
 
       for (gsize x = 0; x < width; x++)
         {
-          double value = rows == 1 && columns == 1 ? (double) lb_matrix_get (series->image, y, x)
-                                                   : block_mean (series->image, y * rows, rows, x * columns, columns);
+          double value = rows == 1 && columns == 1
+                             ? (double) lb_matrix_get (series->image, y, x)
+                             : block_mean (series->image, y * rows, rows, x * columns, columns);
 
-          pixels[x] = isfinite (value) ? map[(int) CLAMP (255 * (value - low) / (high - low) + 0.5, 0, 255)] : missing;
+          pixels[x] = isfinite (value) ? map[(int) CLAMP (255 * (value - low) / (high - low) + 0.5, 0, 255)]
+                                       : missing;
         }
     }
   cairo_surface_mark_dirty (surface);
@@ -165,10 +167,11 @@ lb_plot_draw_image (const LbPlotCanvas *canvas, const LbSeries *series)
 
 /* The scale of a colour bar @height long; @axis lends it its name. */
 static void
-init_bar_scale (LbPlotScale *scale, LbAxis *axis, const LbPlotCanvas *canvas, const LbSeries *series, double height)
+init_bar_scale (
+    LbPlotScale *scale, LbAxis *axis, const LbPlotCanvas *canvas, const LbSeries *series, double height)
 {
-  *axis = (LbAxis) { .label = series->name, .low = NAN, .high = NAN };
-  *scale = (LbPlotScale) { .axis = axis, .vertical = TRUE };
+  *axis = (LbAxis){ .label = series->name, .low = NAN, .high = NAN };
+  *scale = (LbPlotScale){ .axis = axis, .vertical = TRUE };
   lb_plot_image_range (series, &scale->low, &scale->high);
   lb_plot_scale_make_ticks (scale, canvas, height, 0);
 }
@@ -189,7 +192,8 @@ lb_plot_colour_bar_width (const LbPlotCanvas *canvas, const LbSeries *series, do
   width = width * canvas->font_size + scale.label_extent;
   if (title != NULL)
     {
-      g_autoptr (PangoLayout) layout = lb_plot_text_new (canvas, title, LB_PLOT_TICK_TEXT, FALSE, MAX (height, 40), 2);
+      g_autoptr (PangoLayout) layout =
+          lb_plot_text_new (canvas, title, LB_PLOT_TICK_TEXT, FALSE, MAX (height, 40), 2);
       double text_height;
 
       lb_plot_text_size (layout, NULL, &text_height);
@@ -207,8 +211,8 @@ fill_bar (const LbPlotCanvas *canvas, const LbSeries *series, double left, doubl
   double height = canvas->bottom - canvas->top;
 
   for (int i = 0; i < 256; i++)
-    *(guint32 *) (gpointer) (cairo_image_surface_get_data (surface) + i * cairo_image_surface_get_stride (surface))
-        = map[255 - i];
+    *(guint32 *) (gpointer) (cairo_image_surface_get_data (surface) +
+                             i * cairo_image_surface_get_stride (surface)) = map[255 - i];
   cairo_surface_mark_dirty (surface);
   cairo_save (canvas->cairo);
   cairo_rectangle (canvas->cairo, left, canvas->top, width, height);
@@ -244,7 +248,8 @@ draw_bar_ticks (const LbPlotCanvas *canvas, const LbPlotScale *scale, double lef
       lb_plot_text_size (layout, NULL, &height);
       position = CLAMP (position, 0.5 * height + 1, canvas->height - 0.5 * height - 1);
       lb_plot_set_colour (canvas->cairo, canvas->style.foreground, 1);
-      lb_plot_text_draw (canvas, layout, left + length + LB_PLOT_TICK_GAP * canvas->font_size, position, 0, 0.5, 0);
+      lb_plot_text_draw (canvas, layout, left + length + LB_PLOT_TICK_GAP * canvas->font_size, position, 0,
+                         0.5, 0);
     }
 }
 
@@ -262,16 +267,18 @@ lb_plot_draw_colour_bar (const LbPlotCanvas *canvas, const LbSeries *series, dou
   scale.start = canvas->bottom;
   scale.end = canvas->top;
   fill_bar (canvas, series, bar, width);
-  cairo_rectangle (canvas->cairo, bar, lb_plot_snap (canvas, canvas->top), width, canvas->bottom - canvas->top);
+  cairo_rectangle (canvas->cairo, bar, lb_plot_snap (canvas, canvas->top), width,
+                   canvas->bottom - canvas->top);
   lb_plot_set_colour (canvas->cairo, canvas->style.muted, 1);
   cairo_stroke (canvas->cairo);
   draw_bar_ticks (canvas, &scale, bar + width);
   title = lb_plot_axis_title (&axis, scale.exponent);
   if (title != NULL)
     {
-      g_autoptr (PangoLayout) layout
-          = lb_plot_text_new (canvas, title, LB_PLOT_TICK_TEXT, FALSE, MAX (canvas->bottom - canvas->top, 40), 2);
-      double x = bar + width + (LB_PLOT_TICK_LENGTH + LB_PLOT_TICK_GAP + 0.4) * canvas->font_size + scale.label_extent;
+      g_autoptr (PangoLayout) layout = lb_plot_text_new (canvas, title, LB_PLOT_TICK_TEXT, FALSE,
+                                                         MAX (canvas->bottom - canvas->top, 40), 2);
+      double x = bar + width + (LB_PLOT_TICK_LENGTH + LB_PLOT_TICK_GAP + 0.4) * canvas->font_size +
+                 scale.label_extent;
 
       pango_layout_set_alignment (layout, PANGO_ALIGN_CENTER);
       lb_plot_set_colour (canvas->cairo, canvas->style.foreground, 1);

@@ -6,16 +6,16 @@ typedef struct
 {
   guint series;
   PangoLayout *text;
-  double width, height;      /* of the text */
-  double x, y;               /* left end and middle of the sample */
+  double width, height; /* of the text */
+  double x, y;          /* left end and middle of the sample */
 } Entry;
 
 struct _LbPlotLegend
 {
-  GArray *entries;           /* of Entry */
+  GArray *entries; /* of Entry */
   double sample_width;
   gboolean framed;
-  double left, top, width, height;   /* of the frame, where it has one */
+  double left, top, width, height; /* of the frame, where it has one */
 };
 
 static void
@@ -82,8 +82,8 @@ cover_add_segment (Cover *cover, double x0, double y0, double x1, double y1)
   const LbPlotCanvas *canvas = cover->canvas;
   int steps;
 
-  if (!isfinite (x0 + y0 + x1 + y1)
-      || !lb_plot_clip_segment (&x0, &y0, &x1, &y1, canvas->left, canvas->top, canvas->right, canvas->bottom))
+  if (!isfinite (x0 + y0 + x1 + y1) ||
+      !lb_plot_clip_segment (&x0, &y0, &x1, &y1, canvas->left, canvas->top, canvas->right, canvas->bottom))
     return;
   steps = (int) ceil (hypot (x1 - x0, y1 - y0) / cover->cell);
   for (int i = 0; i <= steps; i++)
@@ -139,7 +139,7 @@ cover_add_identity (Cover *cover)
 static void
 cover_init (Cover *cover, const LbPlotCanvas *canvas)
 {
-  *cover = (Cover) { .canvas = canvas, .cell = 0.5 * canvas->font_size };
+  *cover = (Cover){ .canvas = canvas, .cell = 0.5 * canvas->font_size };
   cover->columns = (int) ceil ((canvas->right - canvas->left) / cover->cell);
   cover->rows = (int) ceil ((canvas->bottom - canvas->top) / cover->cell);
   cover->counts = g_new0 (guint32, (gsize) MAX (1, cover->columns) * (gsize) MAX (1, cover->rows));
@@ -195,7 +195,8 @@ gboolean
 lb_plot_legend_place_inside (LbPlotLegend *legend, const LbPlotCanvas *canvas, gboolean even_over_data)
 {
   /* Corners first, as eyes look there; then the middles of the edges. */
-  static const double places[][2] = { { 1, 0 }, { 0, 0 }, { 1, 1 }, { 0, 1 }, { 0.5, 0 }, { 1, 0.5 }, { 0, 0.5 }, { 0.5, 1 } };
+  static const double places[][2] = { { 1, 0 },   { 0, 0 },   { 1, 1 },   { 0, 1 },
+                                      { 0.5, 0 }, { 1, 0.5 }, { 0, 0.5 }, { 0.5, 1 } };
   double margin = 0.5 * canvas->font_size;
   double free_width, free_height;
   guint64 best = G_MAXUINT64;
@@ -226,7 +227,8 @@ lb_plot_legend_place_inside (LbPlotLegend *legend, const LbPlotCanvas *canvas, g
 }
 
 double
-lb_plot_legend_place_above (LbPlotLegend *legend, const LbPlotCanvas *canvas, double left, double width, double top)
+lb_plot_legend_place_above (
+    LbPlotLegend *legend, const LbPlotCanvas *canvas, double left, double width, double top)
 {
   double gap = 1.2 * canvas->font_size;
   double x = 0, y = 0, row_height = 0;
@@ -287,7 +289,8 @@ lb_plot_legend_draw (const LbPlotLegend *legend, const LbPlotCanvas *canvas)
 
       lb_plot_draw_sample (canvas, entry->series, left + entry->x, top + entry->y, legend->sample_width);
       lb_plot_set_colour (canvas->cairo, canvas->style.foreground, 1);
-      lb_plot_text_draw (canvas, entry->text, left + entry->x + legend->sample_width + 0.4 * canvas->font_size,
-                         top + entry->y, 0, 0.5, 0);
+      lb_plot_text_draw (canvas, entry->text,
+                         left + entry->x + legend->sample_width + 0.4 * canvas->font_size, top + entry->y, 0,
+                         0.5, 0);
     }
 }

@@ -82,8 +82,8 @@ draw_marks (const LbPlotCanvas *canvas, const LbSeries *series, LbPlotColour col
       double x = lb_plot_scale_map (&canvas->x, lb_plot_series_x (series)[i]);
       double y = lb_plot_scale_map (&canvas->y, lb_plot_series_y (series)[i]);
 
-      if (x >= canvas->left - radius && x <= canvas->right + radius && y >= canvas->top - radius
-          && y <= canvas->bottom + radius)
+      if (x >= canvas->left - radius && x <= canvas->right + radius && y >= canvas->top - radius &&
+          y <= canvas->bottom + radius)
         lb_plot_draw_marker (canvas->cairo, shape, x, y, radius);
     }
 }
@@ -92,9 +92,9 @@ draw_marks (const LbPlotCanvas *canvas, const LbSeries *series, LbPlotColour col
 typedef struct
 {
   int width, height;
-  int reach;              /* of the mark from its middle, in pixels */
+  int reach; /* of the mark from its middle, in pixels */
   guint32 *counts;
-  guint8 *kernel;         /* (2 reach + 1) squared weights of the mark */
+  guint8 *kernel; /* (2 reach + 1) squared weights of the mark */
 } Density;
 
 static void
@@ -133,7 +133,8 @@ density_add (Density *density, int x, int y)
 
   for (int row = MAX (0, density->reach - y); row < side && y + row - density->reach < density->height; row++)
     {
-      guint32 *counts = density->counts + (gsize) (y + row - density->reach) * density->width + x - density->reach;
+      guint32 *counts =
+          density->counts + (gsize) (y + row - density->reach) * density->width + x - density->reach;
       const guint8 *kernel = density->kernel + row * side;
 
       for (int column = first; column <= last; column++)
@@ -153,8 +154,8 @@ density_add_series (Density *density, const LbPlotCanvas *canvas, const LbSeries
       double x = (lb_plot_scale_map (&canvas->x, values_x[i]) - canvas->left) * scale;
       double y = (lb_plot_scale_map (&canvas->y, values_y[i]) - canvas->top) * scale;
 
-      if (x > -density->reach && y > -density->reach && x < density->width + density->reach
-          && y < density->height + density->reach)
+      if (x > -density->reach && y > -density->reach && x < density->width + density->reach &&
+          y < density->height + density->reach)
         density_add (density, (int) floor (x), (int) floor (y));
     }
 }
@@ -162,8 +163,8 @@ density_add_series (Density *density, const LbPlotCanvas *canvas, const LbSeries
 static guint32
 premultiplied (LbPlotColour colour, double alpha)
 {
-  return (guint32) lrint (255 * alpha) << 24 | (guint32) lrint (255 * alpha * colour.red) << 16
-         | (guint32) lrint (255 * alpha * colour.green) << 8 | (guint32) lrint (255 * alpha * colour.blue);
+  return (guint32) lrint (255 * alpha) << 24 | (guint32) lrint (255 * alpha * colour.red) << 16 |
+         (guint32) lrint (255 * alpha * colour.green) << 8 | (guint32) lrint (255 * alpha * colour.blue);
 }
 
 #define SHADES 2048
@@ -174,7 +175,7 @@ static void
 make_shades (const LbPlotCanvas *canvas, LbPlotColour colour, guint32 largest, guint shift, guint32 *shades)
 {
   gboolean dark = canvas->style.theme == LB_PLOT_THEME_DARK;
-  LbPlotColour extreme = dark ? (LbPlotColour) { 1, 1, 1 } : (LbPlotColour) { 0, 0, 0 };
+  LbPlotColour extreme = dark ? (LbPlotColour){ 1, 1, 1 } : (LbPlotColour){ 0, 0, 0 };
   LbPlotColour pale = lb_plot_colour_mix (colour, canvas->style.background, 0.42);
   /* Fewer than eight deep is no crowd: it does not get the darkest shade. */
   double deepest = log (MAX (largest / (double) FULL_WEIGHT, 8));
@@ -194,7 +195,8 @@ make_shades (const LbPlotCanvas *canvas, LbPlotColour colour, guint32 largest, g
 static cairo_surface_t *
 density_to_surface (const Density *density, const LbPlotCanvas *canvas, LbPlotColour colour)
 {
-  cairo_surface_t *surface = cairo_image_surface_create (CAIRO_FORMAT_ARGB32, density->width, density->height);
+  cairo_surface_t *surface =
+      cairo_image_surface_create (CAIRO_FORMAT_ARGB32, density->width, density->height);
   gsize pixels = (gsize) density->width * (gsize) density->height;
   guint32 shades[SHADES];
   guint32 largest = 0;
@@ -210,8 +212,8 @@ density_to_surface (const Density *density, const LbPlotCanvas *canvas, LbPlotCo
   for (int y = 0; y < density->height; y++)
     {
       const guint32 *counts = density->counts + (gsize) y * density->width;
-      guint32 *row
-          = (guint32 *) (gpointer) (cairo_image_surface_get_data (surface) + y * cairo_image_surface_get_stride (surface));
+      guint32 *row = (guint32 *) (gpointer) (cairo_image_surface_get_data (surface) +
+                                             y * cairo_image_surface_get_stride (surface));
 
       for (int x = 0; x < density->width; x++)
         if (counts[x] != 0)

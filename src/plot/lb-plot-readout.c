@@ -8,14 +8,14 @@ frame_scales (const LbPlotFrame *frame, LbPlotScale *x, LbPlotScale *y)
 {
   double right = frame->left + frame->width, bottom = frame->top + frame->height;
 
-  *x = (LbPlotScale) {
+  *x = (LbPlotScale){
     .low = frame->view.x_low,
     .high = frame->view.x_high,
     .logarithmic = frame->x_logarithmic,
     .start = frame->x_reversed ? right : frame->left,
     .end = frame->x_reversed ? frame->left : right,
   };
-  *y = (LbPlotScale) {
+  *y = (LbPlotScale){
     .low = frame->view.y_low,
     .high = frame->view.y_high,
     .logarithmic = frame->y_logarithmic,
@@ -41,8 +41,8 @@ lb_plot_frame_to_values (const LbPlotFrame *frame, double x, double y, double *v
 
   g_return_val_if_fail (frame != NULL, FALSE);
 
-  if (!(frame->width > 0 && frame->height > 0) || !(x >= frame->left && x <= frame->left + frame->width)
-      || !(y >= frame->top && y <= frame->top + frame->height))
+  if (!(frame->width > 0 && frame->height > 0) || !(x >= frame->left && x <= frame->left + frame->width) ||
+      !(y >= frame->top && y <= frame->top + frame->height))
     return FALSE;
   frame_scales (frame, &scale_x, &scale_y);
   if (value_x != NULL)
@@ -214,8 +214,10 @@ lb_plot_describe (const LbFigure *figure, const LbPlotFrame *frame, double x, do
     return NULL;
   lb_plot_scale_init (&scale_x, figure, FALSE, NAN, NAN);
   lb_plot_scale_init (&scale_y, figure, TRUE, NAN, NAN);
-  append_value (text, &figure->x_axis, value_x, frame->view.x_low, frame->view.x_high, scale_x.category_offset);
-  append_value (text, &figure->y_axis, value_y, frame->view.y_low, frame->view.y_high, scale_y.category_offset);
+  append_value (text, &figure->x_axis, value_x, frame->view.x_low, frame->view.x_high,
+                scale_x.category_offset);
+  append_value (text, &figure->y_axis, value_y, frame->view.y_low, frame->view.y_high,
+                scale_y.category_offset);
   image = lb_plot_find_image (figure);
   if (image != NULL && cell_at (image, value_x, value_y, frame->y_reversed, &row, &column))
     {

@@ -50,7 +50,8 @@ render (const LbFigure *figure, Format format, double width, double height, GByt
   else
     surface = cairo_pdf_surface_create_for_stream (append_bytes, bytes, width, height);
   cairo = cairo_create (surface);
-  lb_plot_draw (figure, cairo, width, height, format == FORMAT_PNG ? LB_PLOT_THEME_LIGHT : LB_PLOT_THEME_PRINT, NULL, NULL);
+  lb_plot_draw (figure, cairo, width, height,
+                format == FORMAT_PNG ? LB_PLOT_THEME_LIGHT : LB_PLOT_THEME_PRINT, NULL, NULL);
   status = cairo_status (cairo);
   cairo_destroy (cairo);
   if (format == FORMAT_PNG && status == CAIRO_STATUS_SUCCESS)

@@ -31,14 +31,8 @@ series_colour (const LbPlotCanvas *canvas, guint series)
 /* Cuts a segment to a rectangle (Liang and Barsky, 1984); FALSE if nothing of
  * it is inside. */
 gboolean
-lb_plot_clip_segment (double *x0,
-                      double *y0,
-                      double *x1,
-                      double *y1,
-                      double left,
-                      double top,
-                      double right,
-                      double bottom)
+lb_plot_clip_segment (
+    double *x0, double *y0, double *x1, double *y1, double left, double top, double right, double bottom)
 {
   double dx = *x1 - *x0, dy = *y1 - *y0;
   const double p[] = { -dx, dx, -dy, dy };
@@ -87,9 +81,9 @@ polyline_add (Polyline *line, double x, double y)
   const LbPlotCanvas *canvas = line->canvas;
   double x0 = line->x, y0 = line->y, x1 = x, y1 = y;
 
-  if (line->started
-      && lb_plot_clip_segment (&x0, &y0, &x1, &y1, canvas->left - CLIP_MARGIN, canvas->top - CLIP_MARGIN,
-                               canvas->right + CLIP_MARGIN, canvas->bottom + CLIP_MARGIN))
+  if (line->started &&
+      lb_plot_clip_segment (&x0, &y0, &x1, &y1, canvas->left - CLIP_MARGIN, canvas->top - CLIP_MARGIN,
+                            canvas->right + CLIP_MARGIN, canvas->bottom + CLIP_MARGIN))
     {
       if (!line->pen_down || x0 != line->pen_x || y0 != line->pen_y)
         cairo_move_to (canvas->cairo, x0, y0);
@@ -132,7 +126,7 @@ column_add (Column *column, Polyline *line, double x, double y)
   if (column->count == 0 || floor (x) != column->column)
     {
       column_flush (column, line);
-      *column = (Column) { floor (x), 0, y, y, y, y, x };
+      *column = (Column){ floor (x), 0, y, y, y, y, x };
     }
   column->count++;
   column->low = MIN (column->low, y);
@@ -237,7 +231,8 @@ draw_errors (const LbPlotCanvas *canvas, const LbSeries *series, LbPlotColour co
       double low = lb_plot_scale_map (&canvas->y, lb_plot_series_y (series)[i] - error[i]);
       double high = lb_plot_scale_map (&canvas->y, lb_plot_series_y (series)[i] + error[i]);
 
-      if (!isfinite (x) || !isfinite (low) || !isfinite (high) || x < canvas->left - cap || x > canvas->right + cap)
+      if (!isfinite (x) || !isfinite (low) || !isfinite (high) || x < canvas->left - cap ||
+          x > canvas->right + cap)
         continue;
       low = CLAMP (low, canvas->top - CLIP_MARGIN, canvas->bottom + CLIP_MARGIN);
       high = CLAMP (high, canvas->top - CLIP_MARGIN, canvas->bottom + CLIP_MARGIN);
@@ -284,7 +279,8 @@ draw_identity (const LbPlotCanvas *canvas)
     {
       double value = low + (high - low) * i / (bent ? 100 : 1);
 
-      cairo_line_to (canvas->cairo, lb_plot_scale_map (&canvas->x, value), lb_plot_scale_map (&canvas->y, value));
+      cairo_line_to (canvas->cairo, lb_plot_scale_map (&canvas->x, value),
+                     lb_plot_scale_map (&canvas->y, value));
     }
   stroke_identity (canvas);
 }
@@ -329,7 +325,8 @@ void
 lb_plot_draw_series (const LbPlotCanvas *canvas)
 {
   cairo_save (canvas->cairo);
-  cairo_rectangle (canvas->cairo, canvas->left, canvas->top, canvas->right - canvas->left, canvas->bottom - canvas->top);
+  cairo_rectangle (canvas->cairo, canvas->left, canvas->top, canvas->right - canvas->left,
+                   canvas->bottom - canvas->top);
   cairo_clip (canvas->cairo);
   cairo_new_path (canvas->cairo);
   draw_kind (canvas, LB_SERIES_IMAGE);
@@ -362,7 +359,8 @@ lb_plot_draw_sample (const LbPlotCanvas *canvas, guint series, double x, double 
       lb_plot_draw_marker (canvas->cairo, index, x + 0.5 * width, y, 0.3 * canvas->font_size);
       break;
     case LB_SERIES_BARS:
-      cairo_rectangle (canvas->cairo, x + 0.2 * width, y - 0.35 * canvas->font_size, 0.6 * width, 0.7 * canvas->font_size);
+      cairo_rectangle (canvas->cairo, x + 0.2 * width, y - 0.35 * canvas->font_size, 0.6 * width,
+                       0.7 * canvas->font_size);
       lb_plot_set_colour (canvas->cairo, colour, 0.72);
       cairo_fill (canvas->cairo);
       break;
@@ -374,8 +372,8 @@ lb_plot_draw_sample (const LbPlotCanvas *canvas, guint series, double x, double 
     default:
       g_array_append_vals (line_x, ends_x, 2);
       g_array_append_vals (line_y, ends_y, 2);
-      place.x = (LbPlotScale) { .low = 0, .high = 1, .start = x, .end = x + width };
-      place.y = (LbPlotScale) { .low = 0, .high = 1, .start = y, .end = y - 1 };
+      place.x = (LbPlotScale){ .low = 0, .high = 1, .start = x, .end = x + width };
+      place.y = (LbPlotScale){ .low = 0, .high = 1, .start = y, .end = y - 1 };
       place.left = x;
       place.right = x + width;
       place.top = y - 1;

@@ -5,7 +5,10 @@
 /* Okabe & Ito, "Color Universal Design" (2008): told apart by people with any
  * of the usual kinds of colour blindness. Yellow is left out on white, the dark
  * blue is lightened on black. */
-#define HEX(value) { ((value) >> 16 & 255) / 255.0, ((value) >> 8 & 255) / 255.0, ((value) & 255) / 255.0 }
+#define HEX(value)                                                                                           \
+  {                                                                                                          \
+    ((value) >> 16 & 255) / 255.0, ((value) >> 8 & 255) / 255.0, ((value) &255) / 255.0                      \
+  }
 
 static const LbPlotStyle styles[] = {
   [LB_PLOT_THEME_LIGHT] = {
@@ -53,7 +56,7 @@ lb_plot_style_init (LbPlotStyle *style, LbPlotTheme theme)
 LbPlotColour
 lb_plot_colour_mix (LbPlotColour a, LbPlotColour b, double share_of_b)
 {
-  return (LbPlotColour) {
+  return (LbPlotColour){
     a.red + (b.red - a.red) * share_of_b,
     a.green + (b.green - a.green) * share_of_b,
     a.blue + (b.blue - a.blue) * share_of_b,
@@ -97,7 +100,8 @@ oklab_to_pixel (double lightness, double a, double b)
   double rgb[3];
   guint32 pixel = 255;
 
-  for (double chroma = 1; !oklab_to_linear (lightness, chroma * a, chroma * b, rgb) && chroma > 0; chroma -= 0.02)
+  for (double chroma = 1; !oklab_to_linear (lightness, chroma * a, chroma * b, rgb) && chroma > 0;
+       chroma -= 0.02)
     continue;
   for (guint i = 0; i < 3; i++)
     pixel = pixel << 8 | (guint32) lrint (255 * srgb_encode (CLAMP (rgb[i], 0, 1)));
@@ -130,7 +134,8 @@ fill_sequential (guint32 *map)
     {
       double t = i / 255.0;
 
-      map[i] = oklab_to_pixel (0.26 + 0.68 * t, spline (a, G_N_ELEMENTS (a), 4 * t), spline (b, G_N_ELEMENTS (b), 4 * t));
+      map[i] = oklab_to_pixel (0.26 + 0.68 * t, spline (a, G_N_ELEMENTS (a), 4 * t),
+                               spline (b, G_N_ELEMENTS (b), 4 * t));
     }
 }
 

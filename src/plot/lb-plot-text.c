@@ -153,8 +153,8 @@ typedef struct
 } Prefix;
 
 static const Prefix prefixes[] = {
-  { "a", 1e-18 }, { "f", 1e-15 }, { "p", 1e-12 },        { "n", 1e-9 }, { "u", 1e-6 }, { "\xc2\xb5", 1e-6 },
-  { "m", 1e-3 },  { "", 1 },      { "k", 1e3 },          { "M", 1e6 },  { "G", 1e9 },  { "T", 1e12 },
+  { "a", 1e-18 }, { "f", 1e-15 }, { "p", 1e-12 }, { "n", 1e-9 }, { "u", 1e-6 }, { "\xc2\xb5", 1e-6 },
+  { "m", 1e-3 },  { "", 1 },      { "k", 1e3 },   { "M", 1e6 },  { "G", 1e9 },  { "T", 1e12 },
 };
 
 /* Splits "µs" or "mW/cm²" into prefix, base and rest; FALSE for a unit that
@@ -172,7 +172,8 @@ split_unit (const char *unit, double *factor, const char **base, const char **re
       if (prefix_length >= length || strncmp (unit, prefixes[p].symbol, prefix_length) != 0)
         continue;
       for (guint b = 0; bases[b] != NULL; b++)
-        if (strlen (bases[b]) == length - prefix_length && strncmp (unit + prefix_length, bases[b], length - prefix_length) == 0)
+        if (strlen (bases[b]) == length - prefix_length &&
+            strncmp (unit + prefix_length, bases[b], length - prefix_length) == 0)
           {
             *factor = prefixes[p].factor;
             *base = bases[b];
@@ -226,7 +227,12 @@ lb_plot_format_quantity (double value, const char *unit)
  * @max_width and shortened with an ellipsis after @max_lines (0: neither).
  */
 PangoLayout *
-lb_plot_text_new (const LbPlotCanvas *canvas, const char *text, double scale, gboolean bold, double max_width, int max_lines)
+lb_plot_text_new (const LbPlotCanvas *canvas,
+                  const char *text,
+                  double scale,
+                  gboolean bold,
+                  double max_width,
+                  int max_lines)
 {
   PangoLayout *layout = pango_layout_new (canvas->pango);
   g_autofree char *valid = g_utf8_make_valid (text, -1);

@@ -31,7 +31,7 @@ add_tick (LbPlotScale *scale, double value, char *label)
 static gboolean
 labels_fit (LbPlotScale *scale, const LbPlotCanvas *canvas, double length, double max_label)
 {
-  double gap = (scale->vertical ? 0.45 : 1.0) * canvas->font_size;
+  double gap = (!scale->vertical ? 1.0 : scale->axis->categories != NULL ? 0.0 : 0.45) * canvas->font_size;
   double previous = -G_MAXDOUBLE;
   double widest = 0, highest = 0;
   gboolean fit = TRUE;
@@ -323,7 +323,10 @@ lb_plot_draw_grid (const LbPlotCanvas *canvas)
 }
 
 static void
-draw_tick_label (const LbPlotCanvas *canvas, const LbPlotScale *scale, const LbPlotTick *tick, double position)
+draw_tick_label (const LbPlotCanvas *canvas,
+                 const LbPlotScale *scale,
+                 const LbPlotTick *tick,
+                 double position)
 {
   double away = (LB_PLOT_TICK_LENGTH + LB_PLOT_TICK_GAP) * canvas->font_size;
   double max_label = scale->axis->categories != NULL ? scale->label_extent + 1 : 0;
@@ -360,7 +363,8 @@ draw_ticks (const LbPlotCanvas *canvas, const LbPlotScale *scale)
     {
       const LbPlotTick *tick = &g_array_index (scale->ticks, LbPlotTick, i);
       double position = lb_plot_scale_map (scale, tick->value);
-      double length = (tick->label != NULL ? LB_PLOT_TICK_LENGTH : 0.5 * LB_PLOT_TICK_LENGTH) * canvas->font_size;
+      double length =
+          (tick->label != NULL ? LB_PLOT_TICK_LENGTH : 0.5 * LB_PLOT_TICK_LENGTH) * canvas->font_size;
       double line = lb_plot_snap (canvas, position);
 
       if (scale->vertical)

@@ -39,7 +39,8 @@ text_height (PangoLayout *layout)
 }
 
 static PangoLayout *
-optional_text (const LbPlotCanvas *canvas, const char *text, double scale, gboolean bold, double width, int lines)
+optional_text (
+    const LbPlotCanvas *canvas, const char *text, double scale, gboolean bold, double width, int lines)
 {
   PangoLayout *layout;
 
@@ -54,7 +55,7 @@ texts_init (Texts *texts, const LbPlotCanvas *canvas)
 {
   double width = canvas->width - 1.4 * canvas->font_size;
 
-  *texts = (Texts) { 0 };
+  *texts = (Texts){ 0 };
   texts->title = optional_text (canvas, canvas->figure->title, LB_PLOT_TITLE_TEXT, TRUE, width, 3);
   texts->note = optional_text (canvas, canvas->figure->note, LB_PLOT_NOTE_TEXT, FALSE, width, 3);
 }
@@ -84,9 +85,9 @@ keep_proportion (LbPlotCanvas *canvas)
   double ratio = width / (canvas->x.high - canvas->x.low) / (height / (canvas->y.high - canvas->y.low));
   double spare;
 
-  if (lb_plot_find_image (canvas->figure) == NULL || canvas->x.logarithmic || canvas->y.logarithmic
-      || g_strcmp0 (canvas->figure->x_axis.unit, canvas->figure->y_axis.unit) != 0 || !(ratio > 0)
-      || ratio > MOST_DISTORTION || ratio < 1.0 / MOST_DISTORTION)
+  if (lb_plot_find_image (canvas->figure) == NULL || canvas->x.logarithmic || canvas->y.logarithmic ||
+      g_strcmp0 (canvas->figure->x_axis.unit, canvas->figure->y_axis.unit) != 0 || !(ratio > 0) ||
+      ratio > MOST_DISTORTION || ratio < 1.0 / MOST_DISTORTION)
     return;
   if (ratio > 1)
     {
@@ -147,12 +148,14 @@ place (LbPlotCanvas *canvas, Texts *texts, double above)
       double top = pad + title + (title > 0 ? 0.8 * font : 0.3 * font) + above;
 
       make_ticks (canvas);
-      make_axis_titles (texts, canvas, MAX (40, canvas->height - pad - title - 0.8 * font));
+      make_axis_titles (texts, canvas, MAX (40, canvas->height - 2 * pad - title - note - 1.2 * font));
       canvas->left = pad + tick + canvas->y.label_extent;
       canvas->left += texts->y_title != NULL ? text_height (texts->y_title) + 0.35 * font : 0;
-      canvas->right = canvas->width - pad - (canvas->x.rotated ? 0 : MIN (canvas->x.label_overhang, 3 * font));
+      canvas->right =
+          canvas->width - pad - (canvas->x.rotated ? 0 : MIN (canvas->x.label_overhang, 3 * font));
       if (image != NULL)
-        canvas->right = canvas->width - pad - lb_plot_colour_bar_width (canvas, image, canvas->bottom - canvas->top);
+        canvas->right =
+            canvas->width - pad - lb_plot_colour_bar_width (canvas, image, canvas->bottom - canvas->top);
       canvas->bottom = canvas->height - pad - tick - canvas->x.label_extent;
       canvas->bottom -= texts->x_title != NULL ? text_height (texts->x_title) + 0.25 * font : 0;
       canvas->bottom -= note > 0 ? note + 0.4 * font : 0;
@@ -207,8 +210,8 @@ draw_texts (const LbPlotCanvas *canvas, const Texts *texts)
     lb_plot_text_draw (canvas, texts->title, pad, pad, 0, 0, 0);
   if (texts->x_title != NULL)
     {
-      double bottom = canvas->bottom + (LB_PLOT_TICK_LENGTH + LB_PLOT_TICK_GAP + 0.25) * canvas->font_size
-                      + canvas->x.label_extent;
+      double bottom = canvas->bottom + (LB_PLOT_TICK_LENGTH + LB_PLOT_TICK_GAP + 0.25) * canvas->font_size +
+                      canvas->x.label_extent;
 
       lb_plot_text_size (texts->x_title, &width, NULL);
       middle = CLAMP (middle, MIN (0.5 * width + pad, 0.5 * canvas->width),
@@ -217,14 +220,14 @@ draw_texts (const LbPlotCanvas *canvas, const Texts *texts)
     }
   if (texts->y_title != NULL)
     {
-      double x = canvas->left - (LB_PLOT_TICK_LENGTH + LB_PLOT_TICK_GAP + 0.35) * canvas->font_size
-                 - canvas->y.label_extent;
+      double x = canvas->left - (LB_PLOT_TICK_LENGTH + LB_PLOT_TICK_GAP + 0.35) * canvas->font_size -
+                 canvas->y.label_extent;
       double y = 0.5 * (canvas->top + canvas->bottom);
 
       lb_plot_text_size (texts->y_title, &width, NULL);
-      /* Below the title and not over the edge; the middle of both where it is too long. */
+      /* Below the title, above the note. */
       y = MIN (MAX (y, pad + text_height (texts->title) + 0.4 * canvas->font_size + 0.5 * width),
-               canvas->height - 0.4 * canvas->font_size - 0.5 * width);
+               canvas->height - pad - note - 0.4 * canvas->font_size - 0.5 * width);
       lb_plot_text_draw (canvas, texts->y_title, x, y, 0.5, 1, -G_PI_2);
     }
   lb_plot_set_colour (canvas->cairo, canvas->style.muted, 1);
@@ -235,19 +238,19 @@ draw_texts (const LbPlotCanvas *canvas, const Texts *texts)
 static void
 draw_emptiness (const LbPlotCanvas *canvas)
 {
-  g_autoptr (PangoLayout) layout
-      = lb_plot_text_new (canvas, _ ("no data yet"), 1, FALSE, MAX (20, canvas->right - canvas->left), 2);
+  g_autoptr (PangoLayout) layout =
+      lb_plot_text_new (canvas, _ ("no data yet"), 1, FALSE, MAX (20, canvas->right - canvas->left), 2);
 
   pango_layout_set_alignment (layout, PANGO_ALIGN_CENTER);
   lb_plot_set_colour (canvas->cairo, canvas->style.muted, 1);
-  lb_plot_text_draw (canvas, layout, 0.5 * (canvas->left + canvas->right), 0.5 * (canvas->top + canvas->bottom), 0.5,
-                     0.5, 0);
+  lb_plot_text_draw (canvas, layout, 0.5 * (canvas->left + canvas->right),
+                     0.5 * (canvas->top + canvas->bottom), 0.5, 0.5, 0);
 }
 
 static void
 fill_frame (LbPlotFrame *frame, const LbPlotCanvas *canvas)
 {
-  *frame = (LbPlotFrame) {
+  *frame = (LbPlotFrame){
     .left = canvas->left,
     .top = canvas->top,
     .width = canvas->right - canvas->left,
@@ -282,7 +285,7 @@ canvas_init (LbPlotCanvas *canvas,
   cairo_font_options_t *options = cairo_font_options_create ();
   double size = 7.5 + 0.0055 * sqrt (width * height);
 
-  *canvas = (LbPlotCanvas) { .cairo = cairo, .figure = figure, .width = width, .height = height };
+  *canvas = (LbPlotCanvas){ .cairo = cairo, .figure = figure, .width = width, .height = height };
   lb_plot_style_init (&canvas->style, theme);
   canvas->font_size = theme == LB_PLOT_THEME_PRINT ? CLAMP (size - 1, 6.5, 10) : CLAMP (size, 8, 13);
   canvas->pango = pango_cairo_create_context (cairo);
@@ -359,7 +362,7 @@ lb_plot_draw (const LbFigure *figure,
   g_return_if_fail (cairo != NULL);
 
   if (frame != NULL)
-    *frame = (LbPlotFrame) { 0 };
+    *frame = (LbPlotFrame){ 0 };
   if (!(width > 0 && height > 0))
     return;
   canvas_init (&canvas, figure, cairo, width, height, theme, view);

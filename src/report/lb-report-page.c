@@ -53,8 +53,8 @@ draw_footer (LbReportPage *page)
   g_autofree char *number = page->pages > 0 ? g_strdup_printf (_ ("page %u of %u"), page->page, page->pages)
                                             : g_strdup_printf (_ ("page %u"), page->page);
   g_autoptr (PangoLayout) right = lb_report_layout (page, LB_REPORT_STYLE_SMALL, number, 120);
-  g_autoptr (PangoLayout) left
-      = lb_report_layout (page, LB_REPORT_STYLE_SMALL, page->footer, lb_report_page_width () - 130);
+  g_autoptr (PangoLayout) left =
+      lb_report_layout (page, LB_REPORT_STYLE_SMALL, page->footer, lb_report_page_width () - 130);
   double y = PAGE_HEIGHT - 40;
 
   cairo_set_source_rgb (page->cairo, 0.75, 0.75, 0.75);
@@ -86,7 +86,7 @@ lb_report_page_begin (LbReportPage *page, cairo_t *cairo, const char *footer, gu
 {
   cairo_font_options_t *options = cairo_font_options_create ();
 
-  *page = (LbReportPage) { .cairo = cairo, .footer = footer, .page = 1, .pages = pages, .y = MARGIN };
+  *page = (LbReportPage){ .cairo = cairo, .footer = footer, .page = 1, .pages = pages, .y = MARGIN };
   page->pango = pango_cairo_create_context (cairo);
   cairo_font_options_set_hint_metrics (options, CAIRO_HINT_METRICS_OFF);
   cairo_font_options_set_hint_style (options, CAIRO_HINT_STYLE_NONE);

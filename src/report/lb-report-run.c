@@ -83,8 +83,9 @@ compute_figures (const Group *group, gboolean calibrated, double pass_scale, LbF
 {
   const GArray *measured = calibrated ? group->measured : group->uncalibrated;
 
-  lb_figures_of_merit ((const double *) (gconstpointer) measured->data, (const double *) (gconstpointer) group->ideal->data,
-                       group->ideal->len, pass_scale, figures);
+  lb_figures_of_merit ((const double *) (gconstpointer) measured->data,
+                       (const double *) (gconstpointer) group->ideal->data, group->ideal->len, pass_scale,
+                       figures);
 }
 
 char *
@@ -106,7 +107,10 @@ marked_name (const LbSessionRun *run, const char *name)
 
 /* Names and values, two pairs a row. @skip: names that are shown elsewhere. */
 static void
-add_quantities (LbReportPage *page, const LbSessionRun *run, const LbQuantities *quantities, const char *const *skip)
+add_quantities (LbReportPage *page,
+                const LbSessionRun *run,
+                const LbQuantities *quantities,
+                const char *const *skip)
 {
   static const LbReportCellKind kinds[] = { LB_REPORT_CELL_TEXT, LB_REPORT_CELL_TEXT, LB_REPORT_CELL_TEXT,
                                             LB_REPORT_CELL_TEXT };
@@ -149,8 +153,9 @@ add_settings (LbReportPage *page, const LbSessionRun *run)
       lb_report_page_text (page, LB_REPORT_STYLE_TEXT, line);
     }
   if (lb_quantities_get_text (run->settings, "nominal") != NULL)
-    lb_report_page_text (page, LB_REPORT_STYLE_SMALL,
-                         _ ("Nominal: from the setup file, or resting on values from there; not measured on this bench."));
+    lb_report_page_text (
+        page, LB_REPORT_STYLE_SMALL,
+        _ ("Nominal: from the setup file, or resting on values from there; not measured on this bench."));
 }
 
 static char *
@@ -180,12 +185,19 @@ add_merit (LbReportTable *table, const char *name, char *after, char *before)
 static void
 add_merits (LbReportPage *page, const LbSessionRun *run, const GPtrArray *groups)
 {
-  static const LbReportCellKind kinds[] = { LB_REPORT_CELL_TEXT, LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER };
+  static const LbReportCellKind kinds[] = { LB_REPORT_CELL_TEXT, LB_REPORT_CELL_NUMBER,
+                                            LB_REPORT_CELL_NUMBER };
   const char *const header[] = { _ ("figure of merit"), _ ("after calibration"), _ ("before calibration") };
   g_autoptr (LbReportTable) table = lb_report_table_new (3, kinds);
   const LbQuantities *results = run->results;
-  LbFiguresOfMerit before = { .normalised_error = NAN, .bias = NAN, .slope = NAN, .slope_low = NAN, .slope_high = NAN,
-                              .relative_error = NAN, .correlation = NAN, .effective_bits = NAN };
+  LbFiguresOfMerit before = { .normalised_error = NAN,
+                              .bias = NAN,
+                              .slope = NAN,
+                              .slope_low = NAN,
+                              .slope_high = NAN,
+                              .relative_error = NAN,
+                              .correlation = NAN,
+                              .effective_bits = NAN };
   double error = lb_quantities_get (results, "normalised_error", NAN);
 
   if (groups->len == 1 && error > 0)
@@ -198,19 +210,26 @@ add_merits (LbReportPage *page, const LbSessionRun *run, const GPtrArray *groups
       if (raw.count > 1 && after.rms_error > 0)
         before = raw;
     }
-  before.normalised_error = lb_quantities_get (results, "normalised_error_uncalibrated", before.normalised_error);
+  before.normalised_error =
+      lb_quantities_get (results, "normalised_error_uncalibrated", before.normalised_error);
   lb_report_table_set_header (table, header);
-  add_merit (table, _ ("normalised error"), lb_report_percent (error), lb_report_percent (before.normalised_error));
+  add_merit (table, _ ("normalised error"), lb_report_percent (error),
+             lb_report_percent (before.normalised_error));
   add_merit (table, _ ("rms(e) / std(ideal)"),
-             lb_report_percent (lb_quantities_get (results, "relative_error", NAN)), lb_report_percent (before.relative_error));
-  add_merit (table, _ ("bias"), lb_report_percent (lb_quantities_get (results, "bias", NAN)), lb_report_percent (before.bias));
+             lb_report_percent (lb_quantities_get (results, "relative_error", NAN)),
+             lb_report_percent (before.relative_error));
+  add_merit (table, _ ("bias"), lb_report_percent (lb_quantities_get (results, "bias", NAN)),
+             lb_report_percent (before.bias));
   add_merit (table, _ ("slope, with its 95 % interval"),
-             slope_text (lb_quantities_get (results, "slope", NAN), lb_quantities_get (results, "slope_low", NAN),
+             slope_text (lb_quantities_get (results, "slope", NAN),
+                         lb_quantities_get (results, "slope_low", NAN),
                          lb_quantities_get (results, "slope_high", NAN)),
              slope_text (before.slope, before.slope_low, before.slope_high));
-  add_merit (table, _ ("correlation"), lb_plot_format_fixed (lb_quantities_get (results, "correlation", NAN), 5),
+  add_merit (table, _ ("correlation"),
+             lb_plot_format_fixed (lb_quantities_get (results, "correlation", NAN), 5),
              lb_plot_format_fixed (before.correlation, 5));
-  add_merit (table, _ ("effective bits"), lb_plot_format_fixed (lb_quantities_get (results, "effective_bits", NAN), 2),
+  add_merit (table, _ ("effective bits"),
+             lb_plot_format_fixed (lb_quantities_get (results, "effective_bits", NAN), 2),
              lb_plot_format_fixed (before.effective_bits, 2));
   lb_report_page_table (page, table);
 }
@@ -237,12 +256,20 @@ group_error (const LbQuantities *results, guint32 group, const char *name)
 static void
 add_groups (LbReportPage *page, const LbSessionRun *run, const GPtrArray *groups)
 {
-  static const LbReportCellKind kinds[]
-      = { LB_REPORT_CELL_TEXT,   LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER,
-          LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER };
-  const char *const header[]
-      = { _ ("group"), _ ("dot products"), _ ("normalised error"), _ ("before calibration"), _ ("rms(e) / std(ideal)"),
-          _ ("before calibration"), _ ("slope"), _ ("correlation"), _ ("effective bits") };
+  static const LbReportCellKind kinds[] = { LB_REPORT_CELL_TEXT,   LB_REPORT_CELL_NUMBER,
+                                            LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER,
+                                            LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER,
+                                            LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER,
+                                            LB_REPORT_CELL_NUMBER };
+  const char *const header[] = { _ ("group"),
+                                 _ ("dot products"),
+                                 _ ("normalised error"),
+                                 _ ("before calibration"),
+                                 _ ("rms(e) / std(ideal)"),
+                                 _ ("before calibration"),
+                                 _ ("slope"),
+                                 _ ("correlation"),
+                                 _ ("effective bits") };
   g_autoptr (LbReportTable) table = lb_report_table_new (G_N_ELEMENTS (kinds), kinds);
 
   lb_report_table_set_header (table, header);
@@ -258,7 +285,8 @@ add_groups (LbReportPage *page, const LbSessionRun *run, const GPtrArray *groups
       lb_report_table_add (table, group_error (run->results, group->group, "normalised_error"));
       lb_report_table_add (table, group_error (run->results, group->group, "normalised_error_uncalibrated"));
       lb_report_table_add (table, lb_report_percent (after.count > 1 ? after.relative_error : (double) NAN));
-      lb_report_table_add (table, lb_report_percent (before.count > 1 ? before.relative_error : (double) NAN));
+      lb_report_table_add (table,
+                           lb_report_percent (before.count > 1 ? before.relative_error : (double) NAN));
       lb_report_table_add (table, lb_plot_format_fixed (after.slope, 4));
       lb_report_table_add (table, lb_plot_format_fixed (after.correlation, 5));
       lb_report_table_add (table, lb_plot_format_fixed (after.effective_bits, 2));
@@ -270,8 +298,16 @@ add_groups (LbReportPage *page, const LbSessionRun *run, const GPtrArray *groups
 static void
 add_results (LbReportPage *page, const LbSessionRun *run, const GPtrArray *groups)
 {
-  static const char *const skip[] = { "normalised_error", "normalised_error_uncalibrated", "relative_error", "bias", "slope",
-                                      "slope_low", "slope_high", "correlation", "effective_bits", NULL };
+  static const char *const skip[] = { "normalised_error",
+                                      "normalised_error_uncalibrated",
+                                      "relative_error",
+                                      "bias",
+                                      "slope",
+                                      "slope_low",
+                                      "slope_high",
+                                      "correlation",
+                                      "effective_bits",
+                                      NULL };
 
   if (run->results == NULL || lb_quantities_get_length (run->results) == 0)
     return;
@@ -281,7 +317,8 @@ add_results (LbReportPage *page, const LbSessionRun *run, const GPtrArray *group
     {
       add_merits (page, run, groups);
       if (groups->len > 1)
-        lb_report_page_text (page, LB_REPORT_STYLE_SMALL, _ ("Figures of merit are those of the worst signed group."));
+        lb_report_page_text (page, LB_REPORT_STYLE_SMALL,
+                             _ ("Figures of merit are those of the worst signed group."));
     }
   if (groups->len > 1)
     add_groups (page, run, groups);

@@ -49,9 +49,15 @@ lb_report_table_free (LbReportTable *table)
 }
 
 static PangoLayout *
-cell_layout (const LbReportPage *page, const LbReportTable *table, guint column, const char *text, gboolean header, double width)
+cell_layout (const LbReportPage *page,
+             const LbReportTable *table,
+             guint column,
+             const char *text,
+             gboolean header,
+             double width)
 {
-  PangoLayout *layout = lb_report_layout (page, header ? LB_REPORT_STYLE_SMALL : LB_REPORT_STYLE_TEXT, text, width);
+  PangoLayout *layout =
+      lb_report_layout (page, header ? LB_REPORT_STYLE_SMALL : LB_REPORT_STYLE_TEXT, text, width);
 
   if (width < 0)
     pango_layout_set_width (layout, -1);
@@ -117,7 +123,12 @@ share_width (double *widths, guint columns, double available)
 }
 
 static double
-row_height (const LbReportPage *page, const LbReportTable *table, GPtrArray *texts, guint first, gboolean header, const double *widths)
+row_height (const LbReportPage *page,
+            const LbReportTable *table,
+            GPtrArray *texts,
+            guint first,
+            gboolean header,
+            const double *widths)
 {
   double highest = 0;
 
@@ -144,7 +155,12 @@ draw_line (LbReportPage *page, double width, double grey)
 }
 
 static void
-draw_row (LbReportPage *page, const LbReportTable *table, GPtrArray *texts, guint first, gboolean header, const double *widths)
+draw_row (LbReportPage *page,
+          const LbReportTable *table,
+          GPtrArray *texts,
+          guint first,
+          gboolean header,
+          const double *widths)
 {
   double height = row_height (page, table, texts, first, header, widths);
   double x = MARGIN;

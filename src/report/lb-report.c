@@ -20,7 +20,7 @@ typedef struct
   GPtrArray *runs;
   GPtrArray *calibrations;
   GPtrArray *notes;
-  GPtrArray *hashes;           /* of char *, one for each of lb_session_tables */
+  GPtrArray *hashes; /* of char *, one for each of lb_session_tables */
 } Report;
 
 static void
@@ -96,10 +96,12 @@ add_title_block (LbReportPage *page, const Report *report)
 static void
 add_summary (LbReportPage *page, const Report *report)
 {
-  static const LbReportCellKind kinds[] = { LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_TEXT, LB_REPORT_CELL_TEXT,
-                                            LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER };
-  const char *const header[] = { _ ("run"), _ ("what"), _ ("state"), _ ("dot products"), _ ("normalised error"),
-                                 _ ("before calibration") };
+  static const LbReportCellKind kinds[] = { LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_TEXT,
+                                            LB_REPORT_CELL_TEXT,   LB_REPORT_CELL_NUMBER,
+                                            LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER };
+  const char *const header[] = {
+    _ ("run"), _ ("what"), _ ("state"), _ ("dot products"), _ ("normalised error"), _ ("before calibration")
+  };
   g_autoptr (LbReportTable) table = lb_report_table_new (G_N_ELEMENTS (kinds), kinds);
 
   if (report->runs->len == 0)
@@ -117,7 +119,8 @@ add_summary (LbReportPage *page, const Report *report)
       lb_report_table_add (table, lb_report_state (run->state));
       lb_report_table_add (table, lb_plot_format_number ((double) run->rows, 6));
       lb_report_table_add (table, lb_report_percent (lb_quantities_get (results, "normalised_error", NAN)));
-      lb_report_table_add (table, lb_report_percent (lb_quantities_get (results, "normalised_error_uncalibrated", NAN)));
+      lb_report_table_add (
+          table, lb_report_percent (lb_quantities_get (results, "normalised_error_uncalibrated", NAN)));
     }
   lb_report_page_table (page, table);
 }
@@ -150,7 +153,8 @@ reference_time_us (const Report *report)
   if (report->runs->len > 0)
     return ((const LbSessionRun *) g_ptr_array_index (report->runs, report->runs->len - 1))->started_us;
   for (guint i = 0; i < report->calibrations->len; i++)
-    latest = MAX (latest, ((const LbSessionCalibration *) g_ptr_array_index (report->calibrations, i))->time_us);
+    latest =
+        MAX (latest, ((const LbSessionCalibration *) g_ptr_array_index (report->calibrations, i))->time_us);
   return latest;
 }
 
@@ -160,7 +164,8 @@ is_superseded (const Report *report, guint nth)
   const LbSessionCalibration *calibration = g_ptr_array_index (report->calibrations, nth);
 
   for (guint i = nth + 1; i < report->calibrations->len; i++)
-    if (g_strcmp0 (((const LbSessionCalibration *) g_ptr_array_index (report->calibrations, i))->step, calibration->step) == 0)
+    if (g_strcmp0 (((const LbSessionCalibration *) g_ptr_array_index (report->calibrations, i))->step,
+                   calibration->step) == 0)
       return TRUE;
   return FALSE;
 }
@@ -237,9 +242,9 @@ add_calibration_details (LbReportPage *page, const Report *report, guint nth, GE
 static gboolean
 add_calibrations (LbReportPage *page, const Report *report, GError **error)
 {
-  static const LbReportCellKind kinds[]
-      = { LB_REPORT_CELL_TEXT, LB_REPORT_CELL_TEXT,   LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER,
-          LB_REPORT_CELL_TEXT, LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_CODE };
+  static const LbReportCellKind kinds[] = { LB_REPORT_CELL_TEXT,   LB_REPORT_CELL_TEXT, LB_REPORT_CELL_NUMBER,
+                                            LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_TEXT, LB_REPORT_CELL_NUMBER,
+                                            LB_REPORT_CELL_NUMBER, LB_REPORT_CELL_CODE };
   const char *const header[] = { _ ("step"), _ ("verdict"), _ ("residual"), _ ("limit"),
                                  _ ("made"), _ ("age"),     _ ("took"),     _ ("hash") };
   g_autoptr (LbReportTable) table = lb_report_table_new (G_N_ELEMENTS (kinds), kinds);
@@ -291,9 +296,10 @@ add_hashes (LbReportPage *page, const Report *report)
 
   lb_report_page_keep (page, 240);
   lb_report_page_text (page, LB_REPORT_STYLE_HEADING, _ ("Data"));
-  lb_report_page_text (page, LB_REPORT_STYLE_TEXT,
-                       _ ("This report was made from data whose hashes are these. Whoever has the session file can compute "
-                          "them again: they show whether it is the one that this report is about."));
+  lb_report_page_text (
+      page, LB_REPORT_STYLE_TEXT,
+      _ ("This report was made from data whose hashes are these. Whoever has the session file can compute "
+         "them again: they show whether it is the one that this report is about."));
   lb_report_table_set_header (table, header);
   for (guint i = 0; i < report->hashes->len; i++)
     {
@@ -381,7 +387,8 @@ lb_report_write_pdf (LbSession *session, const char *path, const LbReportOptions
   g_return_val_if_fail (LB_IS_SESSION (session), FALSE);
   g_return_val_if_fail (path != NULL, FALSE);
 
-  if (!report_read (&report, error) || !draw (&report, NULL, &pages, error) || !draw (&report, bytes, &pages, error))
+  if (!report_read (&report, error) || !draw (&report, NULL, &pages, error) ||
+      !draw (&report, bytes, &pages, error))
     return FALSE;
   if (!g_file_set_contents_full (path, (const char *) bytes->data, bytes->len,
                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0666, error))

@@ -20,6 +20,7 @@ typedef struct
  * every table. Reads the session alone. Written beside and renamed, so that
  * @path is whole or untouched.
  */
-gboolean lb_report_write_pdf (LbSession *session, const char *path, const LbReportOptions *options, GError **error);
+gboolean
+lb_report_write_pdf (LbSession *session, const char *path, const LbReportOptions *options, GError **error);
 
 G_END_DECLS

@@ -43,7 +43,8 @@ bind_quantities (sqlite3_stmt *statement, int parameter, const LbQuantities *qua
 gboolean
 lb_session_insert_note (LbSessionStore *store, const char *text, GError **error)
 {
-  sqlite3_stmt *statement = lb_session_prepare (store, "INSERT INTO notes (time_us, text) VALUES (?, ?)", error);
+  sqlite3_stmt *statement =
+      lb_session_prepare (store, "INSERT INTO notes (time_us, text) VALUES (?, ?)", error);
 
   if (statement == NULL)
     return FALSE;
@@ -115,12 +116,12 @@ add_calibration (LbSessionStore *store, gpointer data, GError **error)
   const LbSessionCalibration *calibration = task->calibration;
   g_autoptr (GBytes) empty = g_bytes_new (NULL, 0);
   GBytes *result = calibration->data != NULL ? calibration->data : empty;
-  sqlite3_stmt *statement
-      = lb_session_prepare (store,
-                            "INSERT INTO calibrations (step, title, hash, verdict, message, time_us, residual,"
-                            " residual_limit, duration_s, unit, quantities, data, data_hash)"
-                            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                            error);
+  sqlite3_stmt *statement =
+      lb_session_prepare (store,
+                          "INSERT INTO calibrations (step, title, hash, verdict, message, time_us, residual,"
+                          " residual_limit, duration_s, unit, quantities, data, data_hash)"
+                          " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                          error);
 
   if (statement == NULL)
     return FALSE;
@@ -150,7 +151,10 @@ add_calibration (LbSessionStore *store, gpointer data, GError **error)
  * Returns when it is on disk.
  */
 gboolean
-lb_session_add_calibration (LbSession *self, const LbSessionCalibration *calibration, gint64 *id, GError **error)
+lb_session_add_calibration (LbSession *self,
+                            const LbSessionCalibration *calibration,
+                            gint64 *id,
+                            GError **error)
 {
   CalibrationTask task = { .calibration = calibration };
 
@@ -177,8 +181,8 @@ static gboolean
 begin_run (LbSessionStore *store, gpointer data, GError **error)
 {
   RunTask *task = data;
-  sqlite3_stmt *statement
-      = lb_session_prepare (store, "INSERT INTO runs (kind, started_us, settings) VALUES (?, ?, ?)", error);
+  sqlite3_stmt *statement =
+      lb_session_prepare (store, "INSERT INTO runs (kind, started_us, settings) VALUES (?, ?, ?)", error);
 
   if (statement == NULL)
     return FALSE;
@@ -199,7 +203,8 @@ begin_run (LbSessionStore *store, gpointer data, GError **error)
  * Returns when it is on disk.
  */
 gboolean
-lb_session_begin_run (LbSession *self, const char *kind, const LbQuantities *settings, gint64 *run, GError **error)
+lb_session_begin_run (
+    LbSession *self, const char *kind, const LbQuantities *settings, gint64 *run, GError **error)
 {
   RunTask task = { .kind = kind, .quantities = settings };
 
@@ -231,17 +236,18 @@ finish_run (LbSessionStore *store, gpointer data, GError **error)
 
   runs = lb_session_count (store, "SELECT count (*) FROM runs WHERE id = ?", task->run, error);
   if (runs == 0)
-    g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_NOT_FOUND,
-                 _ ("%s: there is no run %lld to end"), store->path, (long long) task->run);
+    g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_NOT_FOUND, _ ("%s: there is no run %lld to end"),
+                 store->path, (long long) task->run);
   if (runs <= 0)
     return FALSE;
   hash = lb_session_hash_rows_of_run (store, task->run, error);
   if (hash == NULL)
     return FALSE;
-  statement = lb_session_prepare (store,
-                                  "INSERT INTO run_ends (id, state, finished_us, results, message, row_count, row_hash)"
-                                  " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                                  error);
+  statement = lb_session_prepare (
+      store,
+      "INSERT INTO run_ends (id, state, finished_us, results, message, row_count, row_hash)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?)",
+      error);
   if (statement == NULL)
     return FALSE;
   sqlite3_bind_int64 (statement, 1, task->run);
@@ -250,8 +256,8 @@ finish_run (LbSessionStore *store, gpointer data, GError **error)
   bind_quantities (statement, 4, task->quantities);
   bind_text (statement, 5, task->message);
   /* Rows that were lost belong to the run: without them it is not whole. */
-  sqlite3_bind_int64 (statement, 6,
-                      known_count (store->rows_stored, task->run) + known_count (store->rows_lost, task->run));
+  sqlite3_bind_int64 (
+      statement, 6, known_count (store->rows_stored, task->run) + known_count (store->rows_lost, task->run));
   bind_text (statement, 7, hash);
   return lb_session_run_statement (store, statement, NULL, error);
 }
@@ -312,7 +318,8 @@ add_figure (LbSessionStore *store, gpointer data, GError **error)
 }
 
 static gboolean
-store_figure (LbSession *self, gint64 run, gint64 calibration, const char *name, const LbFigure *figure, GError **error)
+store_figure (
+    LbSession *self, gint64 run, gint64 calibration, const char *name, const LbFigure *figure, GError **error)
 {
   g_autoptr (GBytes) bytes = lb_session_variant_to_bytes (lb_figure_to_variant (figure));
   FigureTask task = { run, calibration, name, bytes };
@@ -342,11 +349,8 @@ lb_session_add_figure (LbSession *self, gint64 run, const char *name, const LbFi
 
 /* As lb_session_add_figure(), for a calibration. */
 gboolean
-lb_session_add_figure_of_calibration (LbSession *self,
-                                      gint64 calibration,
-                                      const char *name,
-                                      const LbFigure *figure,
-                                      GError **error)
+lb_session_add_figure_of_calibration (
+    LbSession *self, gint64 calibration, const char *name, const LbFigure *figure, GError **error)
 {
   g_return_val_if_fail (LB_IS_SESSION (self), FALSE);
   g_return_val_if_fail (calibration > 0, FALSE);

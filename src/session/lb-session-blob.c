@@ -19,7 +19,8 @@ GVariant *
 lb_session_bytes_to_variant (const void *bytes, gsize size, GError **error)
 {
   g_autoptr (GBytes) copy = g_bytes_new (bytes, size);
-  g_autoptr (GVariant) boxed = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARIANT, copy, FALSE));
+  g_autoptr (GVariant) boxed =
+      g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARIANT, copy, FALSE));
   g_autoptr (GVariant) native = NULL;
 
   if (!g_variant_is_normal_form (boxed))

@@ -28,18 +28,21 @@ check_header_bytes (const char *path, const guint8 *header, gssize length, GErro
 {
   guint32 version;
 
-  if (length < HEADER_SIZE || memcmp (header, "SQLite format 3", 16) != 0
-      || big_endian (header + APPLICATION_ID_AT) != LB_SESSION_APPLICATION_ID)
+  if (length < HEADER_SIZE || memcmp (header, "SQLite format 3", 16) != 0 ||
+      big_endian (header + APPLICATION_ID_AT) != LB_SESSION_APPLICATION_ID)
     {
-      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_FORMAT,
-                   _ ("%s: this is not a session of Lightbench, or its beginning is damaged; choose another file"), path);
+      g_set_error (
+          error, LB_SESSION_ERROR, LB_SESSION_ERROR_FORMAT,
+          _ ("%s: this is not a session of Lightbench, or its beginning is damaged; choose another file"),
+          path);
       return FALSE;
     }
   version = big_endian (header + USER_VERSION_AT);
   if (version > LB_SESSION_VERSION)
     {
       g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_FORMAT,
-                   _ ("%s: the session is of version %u, and this program knows versions up to %u; use a newer Lightbench"),
+                   _ ("%s: the session is of version %u, and this program knows versions up to %u; use a "
+                      "newer Lightbench"),
                    path, version, LB_SESSION_VERSION);
       return FALSE;
     }
@@ -62,14 +65,15 @@ lb_session_check_header (const char *path, gboolean *empty, GError **error)
 
   if (descriptor < 0)
     {
-      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN, _ ("%s: the session cannot be opened: %s"), path,
-                   g_strerror (errno));
+      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN, _ ("%s: the session cannot be opened: %s"),
+                   path, g_strerror (errno));
       return FALSE;
     }
   if (fstat (descriptor, &status) != 0 || !S_ISREG (status.st_mode))
     {
       lb_session_lock_close (path, descriptor);
-      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN, _ ("%s: this is not a file; choose a session file"), path);
+      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
+                   _ ("%s: this is not a file; choose a session file"), path);
       return FALSE;
     }
   length = pread (descriptor, header, sizeof header, 0);
@@ -199,9 +203,10 @@ lb_session_copy (const char *path, char **folder, GError **error)
 
           if (!copy_file (from, to))
             {
-              g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
-                           _ ("%s: the session is in use, and a copy to read from could not be made in %s: %s"), path,
-                           place, g_strerror (errno));
+              g_set_error (
+                  error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
+                  _ ("%s: the session is in use, and a copy to read from could not be made in %s: %s"), path,
+                  place, g_strerror (errno));
               lb_session_remove_copy (place);
               return NULL;
             }
@@ -214,7 +219,8 @@ lb_session_copy (const char *path, char **folder, GError **error)
         }
     }
   lb_session_remove_copy (place);
-  g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
-               _ ("%s: the session is being written to too fast to be read; try again when the run has ended"), path);
+  g_set_error (
+      error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
+      _ ("%s: the session is being written to too fast to be read; try again when the run has ended"), path);
   return NULL;
 }

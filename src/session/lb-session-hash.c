@@ -41,7 +41,8 @@ hash_column (GChecksum *checksum, sqlite3_stmt *statement, int column)
       g_checksum_update (checksum, (const guchar *) (type == SQLITE_TEXT ? "t" : "b"), 1);
       hash_integer (checksum, (guint64) sqlite3_column_bytes (statement, column));
       if (sqlite3_column_bytes (statement, column) > 0)
-        g_checksum_update (checksum, sqlite3_column_blob (statement, column), sqlite3_column_bytes (statement, column));
+        g_checksum_update (checksum, sqlite3_column_blob (statement, column),
+                           sqlite3_column_bytes (statement, column));
       break;
     }
 }
@@ -73,8 +74,8 @@ lb_session_hash_statement (LbSessionStore *store, sqlite3_stmt *statement, GErro
 char *
 lb_session_hash_rows_of_run (LbSessionStore *store, gint64 run, GError **error)
 {
-  g_autoptr (sqlite3_stmt) statement
-      = lb_session_prepare (store, "SELECT * FROM rows WHERE run = ? ORDER BY id", error);
+  g_autoptr (sqlite3_stmt) statement =
+      lb_session_prepare (store, "SELECT * FROM rows WHERE run = ? ORDER BY id", error);
 
   if (statement == NULL)
     return NULL;
@@ -122,8 +123,8 @@ lb_session_hash_table (LbSession *self, const char *table, GError **error)
 
   if (!g_strv_contains (lb_session_tables, table))
     {
-      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_NOT_FOUND, _ ("%s: there is no table \"%s\" in a session"),
-                   lb_session_get_path (self), table);
+      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_NOT_FOUND,
+                   _ ("%s: there is no table \"%s\" in a session"), lb_session_get_path (self), table);
       return NULL;
     }
   writer = lb_session_acquire (self, error);
@@ -186,7 +187,8 @@ seal_table (LbSessionStore *store, const char *table, GError **error)
   hash = hash_up_to (store, table, last_id, error);
   if (hash == NULL)
     return FALSE;
-  statement = lb_session_prepare (store, "INSERT INTO seals (of_table, last_id, hash) VALUES (?, ?, ?)", error);
+  statement =
+      lb_session_prepare (store, "INSERT INTO seals (of_table, last_id, hash) VALUES (?, ?, ?)", error);
   if (statement == NULL)
     return FALSE;
   sqlite3_bind_text (statement, 1, table, -1, SQLITE_TRANSIENT);
@@ -212,8 +214,8 @@ lb_session_seal (LbSessionStore *store, GError **error)
 static void
 set_damaged (GError **error, const LbSessionStore *store, const char *what)
 {
-  g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_FORMAT, _ ("%s: the session is damaged: %s; use a copy of it"),
-               store->path, what);
+  g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_FORMAT,
+               _ ("%s: the session is damaged: %s; use a copy of it"), store->path, what);
 }
 
 static gboolean
@@ -247,7 +249,8 @@ verify_structure (LbSessionStore *store, GError **error)
 static gboolean
 verify_runs (LbSessionStore *store, GError **error)
 {
-  g_autoptr (sqlite3_stmt) ends = lb_session_prepare (store, "SELECT id, row_count, row_hash FROM run_ends", error);
+  g_autoptr (sqlite3_stmt) ends =
+      lb_session_prepare (store, "SELECT id, row_count, row_hash FROM run_ends", error);
   int code;
 
   if (ends == NULL)
@@ -291,7 +294,8 @@ verify_blobs (LbSessionStore *store, const char *table, GError **error)
     {
       gsize size = (gsize) sqlite3_column_bytes (statement, 1);
       const void *data = sqlite3_column_blob (statement, 1);
-      g_autofree char *hash = g_compute_checksum_for_data (G_CHECKSUM_SHA256, data != NULL ? data : (const void *) "", size);
+      g_autofree char *hash =
+          g_compute_checksum_for_data (G_CHECKSUM_SHA256, data != NULL ? data : (const void *) "", size);
 
       if (g_strcmp0 (hash, (const char *) sqlite3_column_text (statement, 2)) != 0)
         {
@@ -324,7 +328,8 @@ verify_seals (LbSessionStore *store, GError **error)
         return FALSE;
       if (g_str_equal (hash, sealed))
         continue;
-      what = g_strdup_printf (_ ("the table %s is not what it was when the session was closed"), lb_session_tables[i]);
+      what = g_strdup_printf (_ ("the table %s is not what it was when the session was closed"),
+                              lb_session_tables[i]);
       set_damaged (error, store, what);
       return FALSE;
     }
@@ -334,8 +339,9 @@ verify_seals (LbSessionStore *store, GError **error)
 static gboolean
 verify (LbSessionStore *store, gpointer data, GError **error)
 {
-  return verify_structure (store, error) && verify_runs (store, error) && verify_blobs (store, "calibrations", error)
-         && verify_blobs (store, "figures", error) && verify_seals (store, error);
+  return verify_structure (store, error) && verify_runs (store, error) &&
+         verify_blobs (store, "calibrations", error) && verify_blobs (store, "figures", error) &&
+         verify_seals (store, error);
 }
 
 /**

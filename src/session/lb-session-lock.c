@@ -11,7 +11,8 @@ static GHashTable *held;
 static char *
 key_of (const struct stat *status)
 {
-  return g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, (guint64) status->st_dev, (guint64) status->st_ino);
+  return g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, (guint64) status->st_dev,
+                          (guint64) status->st_ino);
 }
 
 static char *

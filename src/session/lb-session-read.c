@@ -25,7 +25,8 @@ column_text (sqlite3_stmt *statement, int column)
 static double
 column_real (sqlite3_stmt *statement, int column)
 {
-  return sqlite3_column_type (statement, column) == SQLITE_NULL ? (double) NAN : sqlite3_column_double (statement, column);
+  return sqlite3_column_type (statement, column) == SQLITE_NULL ? (double) NAN
+                                                                : sqlite3_column_double (statement, column);
 }
 
 static LbQuantities *
@@ -147,8 +148,9 @@ GPtrArray *
 lb_session_list_calibrations (LbSession *self, GError **error)
 {
   ListTask task = {
-    .sql = "SELECT id, step, title, hash, verdict, message, time_us, residual, residual_limit, duration_s, unit,"
-           " quantities FROM calibrations ORDER BY id",
+    .sql =
+        "SELECT id, step, title, hash, verdict, message, time_us, residual, residual_limit, duration_s, unit,"
+        " quantities FROM calibrations ORDER BY id",
     .read = read_calibration,
   };
 
@@ -170,8 +172,8 @@ free_figure (gpointer data)
 static gpointer
 read_figure (LbSessionStore *store, sqlite3_stmt *statement, GError **error)
 {
-  g_autoptr (GVariant) variant = lb_session_bytes_to_variant (sqlite3_column_blob (statement, 1),
-                                                              (gsize) sqlite3_column_bytes (statement, 1), error);
+  g_autoptr (GVariant) variant = lb_session_bytes_to_variant (
+      sqlite3_column_blob (statement, 1), (gsize) sqlite3_column_bytes (statement, 1), error);
   g_autoptr (LbFigure) figure = NULL;
   g_autoptr (GError) problem = NULL;
   LbSessionFigure *entry;
@@ -181,7 +183,8 @@ read_figure (LbSessionStore *store, sqlite3_stmt *statement, GError **error)
   figure = lb_figure_from_variant (variant, &problem);
   if (figure == NULL)
     {
-      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_FORMAT, _ ("a stored figure is damaged: %s"), problem->message);
+      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_FORMAT, _ ("a stored figure is damaged: %s"),
+                   problem->message);
       return NULL;
     }
   entry = g_new0 (LbSessionFigure, 1);
@@ -261,7 +264,8 @@ static gboolean
 read_data (LbSessionStore *store, gpointer data, GError **error)
 {
   DataTask *task = data;
-  g_autoptr (sqlite3_stmt) statement = lb_session_prepare (store, "SELECT data FROM calibrations WHERE id = ?", error);
+  g_autoptr (sqlite3_stmt) statement =
+      lb_session_prepare (store, "SELECT data FROM calibrations WHERE id = ?", error);
   int code;
 
   if (statement == NULL)
@@ -269,7 +273,8 @@ read_data (LbSessionStore *store, gpointer data, GError **error)
   sqlite3_bind_int64 (statement, 1, task->id);
   code = sqlite3_step (statement);
   if (code == SQLITE_ROW)
-    task->data = g_bytes_new (sqlite3_column_blob (statement, 0), (gsize) sqlite3_column_bytes (statement, 0));
+    task->data =
+        g_bytes_new (sqlite3_column_blob (statement, 0), (gsize) sqlite3_column_bytes (statement, 0));
   else if (code == SQLITE_DONE)
     g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_NOT_FOUND, _ ("%s: there is no calibration %lld"),
                  store->path, (long long) task->id);
@@ -306,11 +311,11 @@ static gboolean
 read_rows (LbSessionStore *store, gpointer data, GError **error)
 {
   RowsTask *task = data;
-  g_autoptr (sqlite3_stmt) statement
-      = lb_session_prepare (store,
-                            "SELECT output_row, output_column, part, exposures, measured, ideal, uncalibrated,"
-                            " raw_pp, raw_mp, raw_pm, raw_mm FROM rows WHERE run = ? ORDER BY id",
-                            error);
+  g_autoptr (sqlite3_stmt) statement =
+      lb_session_prepare (store,
+                          "SELECT output_row, output_column, part, exposures, measured, ideal, uncalibrated,"
+                          " raw_pp, raw_mp, raw_pm, raw_mm FROM rows WHERE run = ? ORDER BY id",
+                          error);
   int code;
 
   if (statement == NULL)
@@ -400,6 +405,6 @@ lb_session_get_next_ordinal (LbSession *self)
 {
   g_return_val_if_fail (LB_IS_SESSION (self), 1);
 
-  return 1
-         + (guint64) get_number (self, "SELECT (SELECT count (*) FROM runs) + (SELECT count (*) FROM calibrations)");
+  return 1 + (guint64) get_number (
+                 self, "SELECT (SELECT count (*) FROM runs) + (SELECT count (*) FROM calibrations)");
 }

@@ -14,43 +14,45 @@
 /* How long to wait for somebody who reads the file with another tool. */
 #define BUSY_MS 1000
 
-const char *const lb_session_tables[] = { "info",     "bench_times", "calibrations", "runs", "run_ends",
-                                          "rows",     "figures",     "notes",        NULL };
+const char *const lb_session_tables[] = { "info", "bench_times", "calibrations", "runs", "run_ends",
+                                          "rows", "figures",     "notes",        NULL };
 
-#define APPEND_ONLY(table)                                                                                                \
-  "CREATE TRIGGER " table "_no_update BEFORE UPDATE ON " table                                                            \
-  " BEGIN SELECT RAISE (ABORT, 'sessions are append-only'); END;"                                                         \
-  "CREATE TRIGGER " table "_no_delete BEFORE DELETE ON " table                                                            \
+#define APPEND_ONLY(table)                                                                                   \
+  "CREATE TRIGGER " table "_no_update BEFORE UPDATE ON " table                                               \
+  " BEGIN SELECT RAISE (ABORT, 'sessions are append-only'); END;"                                            \
+  "CREATE TRIGGER " table "_no_delete BEFORE DELETE ON " table                                               \
   " BEGIN SELECT RAISE (ABORT, 'sessions are append-only'); END;"
 
-static const char schema[]
-    = "CREATE TABLE info (id INTEGER PRIMARY KEY, setup_name TEXT NOT NULL, identities BLOB NOT NULL,"
-      " created_us INTEGER NOT NULL);"
-      "CREATE TABLE bench_times (id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL);"
-      "CREATE TABLE calibrations (id INTEGER PRIMARY KEY, step TEXT NOT NULL, title TEXT, hash TEXT, verdict TEXT,"
-      " message TEXT, time_us INTEGER NOT NULL, residual REAL, residual_limit REAL, duration_s REAL, unit TEXT,"
-      " quantities BLOB NOT NULL, data BLOB NOT NULL, data_hash TEXT NOT NULL);"
-      "CREATE TABLE runs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, started_us INTEGER NOT NULL,"
-      " settings BLOB NOT NULL);"
-      "CREATE TABLE run_ends (id INTEGER PRIMARY KEY REFERENCES runs (id), state INTEGER NOT NULL,"
-      " finished_us INTEGER NOT NULL, results BLOB NOT NULL, message TEXT, row_count INTEGER NOT NULL,"
-      " row_hash TEXT NOT NULL);"
-      "CREATE TABLE rows (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs (id),"
-      " output_row INTEGER NOT NULL, output_column INTEGER NOT NULL, part INTEGER NOT NULL,"
-      " exposures INTEGER NOT NULL, measured REAL, ideal REAL, uncalibrated REAL,"
-      " raw_pp REAL, raw_mp REAL, raw_pm REAL, raw_mm REAL);"
-      "CREATE TABLE figures (id INTEGER PRIMARY KEY, run INTEGER REFERENCES runs (id),"
-      " calibration INTEGER REFERENCES calibrations (id), name TEXT NOT NULL, data BLOB NOT NULL,"
-      " data_hash TEXT NOT NULL, CHECK ((run IS NULL) <> (calibration IS NULL)));"
-      "CREATE INDEX figures_of_runs ON figures (run);"
-      "CREATE INDEX figures_of_calibrations ON figures (calibration);"
-      "CREATE TABLE notes (id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, text TEXT NOT NULL);"
-      "CREATE TABLE seals (id INTEGER PRIMARY KEY, of_table TEXT NOT NULL, last_id INTEGER NOT NULL,"
-      " hash TEXT NOT NULL);"
-      "CREATE TRIGGER rows_of_ended_run BEFORE INSERT ON rows WHEN EXISTS (SELECT 1 FROM run_ends WHERE id = NEW.run)"
-      " BEGIN SELECT RAISE (ABORT, 'the run has ended'); END;" APPEND_ONLY ("info") APPEND_ONLY ("bench_times")
-          APPEND_ONLY ("calibrations") APPEND_ONLY ("runs") APPEND_ONLY ("run_ends") APPEND_ONLY ("rows")
-              APPEND_ONLY ("figures") APPEND_ONLY ("notes") APPEND_ONLY ("seals");
+static const char schema[] =
+    "CREATE TABLE info (id INTEGER PRIMARY KEY, setup_name TEXT NOT NULL, identities BLOB NOT NULL,"
+    " created_us INTEGER NOT NULL);"
+    "CREATE TABLE bench_times (id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL);"
+    "CREATE TABLE calibrations (id INTEGER PRIMARY KEY, step TEXT NOT NULL, title TEXT, hash TEXT, verdict "
+    "TEXT,"
+    " message TEXT, time_us INTEGER NOT NULL, residual REAL, residual_limit REAL, duration_s REAL, unit TEXT,"
+    " quantities BLOB NOT NULL, data BLOB NOT NULL, data_hash TEXT NOT NULL);"
+    "CREATE TABLE runs (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, started_us INTEGER NOT NULL,"
+    " settings BLOB NOT NULL);"
+    "CREATE TABLE run_ends (id INTEGER PRIMARY KEY REFERENCES runs (id), state INTEGER NOT NULL,"
+    " finished_us INTEGER NOT NULL, results BLOB NOT NULL, message TEXT, row_count INTEGER NOT NULL,"
+    " row_hash TEXT NOT NULL);"
+    "CREATE TABLE rows (id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs (id),"
+    " output_row INTEGER NOT NULL, output_column INTEGER NOT NULL, part INTEGER NOT NULL,"
+    " exposures INTEGER NOT NULL, measured REAL, ideal REAL, uncalibrated REAL,"
+    " raw_pp REAL, raw_mp REAL, raw_pm REAL, raw_mm REAL);"
+    "CREATE TABLE figures (id INTEGER PRIMARY KEY, run INTEGER REFERENCES runs (id),"
+    " calibration INTEGER REFERENCES calibrations (id), name TEXT NOT NULL, data BLOB NOT NULL,"
+    " data_hash TEXT NOT NULL, CHECK ((run IS NULL) <> (calibration IS NULL)));"
+    "CREATE INDEX figures_of_runs ON figures (run);"
+    "CREATE INDEX figures_of_calibrations ON figures (calibration);"
+    "CREATE TABLE notes (id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, text TEXT NOT NULL);"
+    "CREATE TABLE seals (id INTEGER PRIMARY KEY, of_table TEXT NOT NULL, last_id INTEGER NOT NULL,"
+    " hash TEXT NOT NULL);"
+    "CREATE TRIGGER rows_of_ended_run BEFORE INSERT ON rows WHEN EXISTS (SELECT 1 FROM run_ends WHERE id = "
+    "NEW.run)"
+    " BEGIN SELECT RAISE (ABORT, 'the run has ended'); END;" APPEND_ONLY ("info") APPEND_ONLY ("bench_times")
+        APPEND_ONLY ("calibrations") APPEND_ONLY ("runs") APPEND_ONLY ("run_ends") APPEND_ONLY ("rows")
+            APPEND_ONLY ("figures") APPEND_ONLY ("notes") APPEND_ONLY ("seals");
 
 /* Says what could not be done, why, and what to do. */
 void
@@ -62,19 +64,20 @@ lb_session_set_sqlite_error (GError **error, const LbSessionStore *store, int co
     {
     case SQLITE_FULL:
       g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_WRITE,
-                   _ ("%s: %s: the disk is full; free some space; what was stored before is safe"), store->path, doing);
+                   _ ("%s: %s: the disk is full; free some space; what was stored before is safe"),
+                   store->path, doing);
       break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
-                   _ ("%s: %s: another program uses the session; close it there, or choose another file"), store->path,
-                   doing);
+                   _ ("%s: %s: another program uses the session; close it there, or choose another file"),
+                   store->path, doing);
       break;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_FORMAT,
-                   _ ("%s: %s: the file is damaged (%s); use a copy of it, or begin a new session"), store->path, doing,
-                   reason);
+                   _ ("%s: %s: the file is damaged (%s); use a copy of it, or begin a new session"),
+                   store->path, doing, reason);
       break;
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
@@ -87,7 +90,8 @@ lb_session_set_sqlite_error (GError **error, const LbSessionStore *store, int co
       break;
     default:
       g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_WRITE,
-                   _ ("%s: %s: %s; check the disk; what was stored before is safe"), store->path, doing, reason);
+                   _ ("%s: %s: %s; check the disk; what was stored before is safe"), store->path, doing,
+                   reason);
       break;
     }
 }
@@ -110,7 +114,8 @@ lb_session_prepare (LbSessionStore *store, const char *sql, GError **error)
 
   /* The statements are sound: what they name is missing in the file. */
   if (code != SQLITE_OK)
-    lb_session_set_sqlite_error (error, store, (code & 0xFF) == SQLITE_ERROR ? SQLITE_CORRUPT : code, _ ("cannot read"));
+    lb_session_set_sqlite_error (error, store, (code & 0xFF) == SQLITE_ERROR ? SQLITE_CORRUPT : code,
+                                 _ ("cannot read"));
   return statement;
 }
 
@@ -170,14 +175,15 @@ create_tables (LbSessionStore *store, GError **error)
   g_autofree char *ids = g_strdup_printf ("PRAGMA application_id = %d; PRAGMA user_version = %d;",
                                           LB_SESSION_APPLICATION_ID, LB_SESSION_VERSION);
 
-  return lb_session_execute (store, "BEGIN EXCLUSIVE", error) && lb_session_execute (store, schema, error)
-         && lb_session_execute (store, ids, error) && lb_session_execute (store, "COMMIT", error);
+  return lb_session_execute (store, "BEGIN EXCLUSIVE", error) && lb_session_execute (store, schema, error) &&
+         lb_session_execute (store, ids, error) && lb_session_execute (store, "COMMIT", error);
 }
 
 static gboolean
 open_handle (LbSessionStore *store, const char *name, int flags, GError **error)
 {
-  int code = sqlite3_open_v2 (name, &store->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+  int code =
+      sqlite3_open_v2 (name, &store->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 
   if (code != SQLITE_OK)
     {
@@ -206,7 +212,8 @@ check_tables (LbSessionStore *store, GError **error)
         code = sqlite3_step (statement);
       if (code != SQLITE_ROW && code != SQLITE_DONE)
         {
-          lb_session_set_sqlite_error (error, store, code == SQLITE_ERROR ? SQLITE_CORRUPT : code, _ ("cannot be opened"));
+          lb_session_set_sqlite_error (error, store, code == SQLITE_ERROR ? SQLITE_CORRUPT : code,
+                                       _ ("cannot be opened"));
           return FALSE;
         }
     }
@@ -216,7 +223,8 @@ check_tables (LbSessionStore *store, GError **error)
 static gboolean
 load_counts (LbSessionStore *store, GError **error)
 {
-  g_autoptr (sqlite3_stmt) statement = lb_session_prepare (store, "SELECT run, count (*) FROM rows GROUP BY run", error);
+  g_autoptr (sqlite3_stmt) statement =
+      lb_session_prepare (store, "SELECT run, count (*) FROM rows GROUP BY run", error);
   int code;
 
   if (statement == NULL)
@@ -237,11 +245,11 @@ load_counts (LbSessionStore *store, GError **error)
 static gboolean
 open_writable (LbSessionStore *store, gboolean empty, GError **error)
 {
-  return open_handle (store, store->path, SQLITE_OPEN_READWRITE, error)
-         && (empty ? create_tables (store, error) : check_tables (store, error))
-         && set_mode (store, "PRAGMA journal_mode = WAL", "wal", error)
-         && lb_session_execute (store, "PRAGMA synchronous = FULL; BEGIN EXCLUSIVE; COMMIT", error)
-         && load_counts (store, error);
+  return open_handle (store, store->path, SQLITE_OPEN_READWRITE, error) &&
+         (empty ? create_tables (store, error) : check_tables (store, error)) &&
+         set_mode (store, "PRAGMA journal_mode = WAL", "wal", error) &&
+         lb_session_execute (store, "PRAGMA synchronous = FULL; BEGIN EXCLUSIVE; COMMIT", error) &&
+         load_counts (store, error);
 }
 
 /* Makes sure that there is a file to write to; @created: there was none. */
@@ -255,17 +263,19 @@ ensure_file (const char *path, gboolean *created, GError **error)
     {
       if (g_access (path, W_OK) == 0)
         return TRUE;
-      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
-                   _ ("%s: the session cannot be written to: %s; change its permissions, or choose another file"), path,
-                   g_strerror (errno));
+      g_set_error (
+          error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
+          _ ("%s: the session cannot be written to: %s; change its permissions, or choose another file"),
+          path, g_strerror (errno));
       return FALSE;
     }
   descriptor = g_open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (descriptor < 0)
     {
-      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
-                   _ ("%s: the session cannot be created: %s; choose a folder that exists and that you may write to"), path,
-                   g_strerror (errno));
+      g_set_error (
+          error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
+          _ ("%s: the session cannot be created: %s; choose a folder that exists and that you may write to"),
+          path, g_strerror (errno));
       return FALSE;
     }
   close (descriptor);
@@ -280,8 +290,8 @@ open_for_writing (LbSessionStore *store, GError **error)
 
   if (lb_session_lock_is_held (store->path))
     {
-      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN, _ ("%s: this program has the session open already"),
-                   store->path);
+      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
+                   _ ("%s: this program has the session open already"), store->path);
       return FALSE;
     }
   if (!ensure_file (store->path, &created, error))
@@ -290,8 +300,8 @@ open_for_writing (LbSessionStore *store, GError **error)
     return FALSE;
   if (!lb_session_lock_register (store->path))
     {
-      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN, _ ("%s: this program has the session open already"),
-                   store->path);
+      g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
+                   _ ("%s: this program has the session open already"), store->path);
       return FALSE;
     }
   if (open_writable (store, empty, error))
@@ -323,7 +333,8 @@ open_for_reading (LbSessionStore *store, GError **error)
 
   if (!lb_session_check_header (store->path, NULL, error))
     return FALSE;
-  if (lb_session_lock_is_held (store->path) || is_beside (store->path, "-wal") || is_beside (store->path, "-journal"))
+  if (lb_session_lock_is_held (store->path) || is_beside (store->path, "-wal") ||
+      is_beside (store->path, "-journal"))
     {
       copy = lb_session_copy (store->path, &store->copy_folder, error);
       if (copy == NULL)
@@ -334,8 +345,8 @@ open_for_reading (LbSessionStore *store, GError **error)
     {
       opened = open_handle (store, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error);
     }
-  if (opened && check_tables (store, error) && load_counts (store, error)
-      && lb_session_execute (store, "PRAGMA query_only = ON", error))
+  if (opened && check_tables (store, error) && load_counts (store, error) &&
+      lb_session_execute (store, "PRAGMA query_only = ON", error))
     return TRUE;
   g_clear_pointer (&store->handle, sqlite3_close);
   if (store->copy_folder != NULL)
@@ -355,7 +366,7 @@ clear_store (LbSessionStore *store)
 gboolean
 lb_session_store_open (LbSessionStore *store, const char *path, gboolean read_only, GError **error)
 {
-  *store = (LbSessionStore) { .path = g_strdup (path), .read_only = read_only };
+  *store = (LbSessionStore){ .path = g_strdup (path), .read_only = read_only };
   store->rows_stored = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   store->rows_lost = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   if (read_only ? open_for_reading (store, error) : open_for_writing (store, error))
@@ -397,14 +408,16 @@ lb_session_store_close (LbSessionStore *store, GError **error)
 
 /* One statement a row, within the transaction that the caller has begun. */
 gboolean
-lb_session_insert_rows (LbSessionStore *store, gint64 run, const LbSessionRow *rows, gsize count, GError **error)
+lb_session_insert_rows (
+    LbSessionStore *store, gint64 run, const LbSessionRow *rows, gsize count, GError **error)
 {
   if (store->insert_row == NULL)
-    store->insert_row = lb_session_prepare (store,
-                                            "INSERT INTO rows (run, output_row, output_column, part, exposures, measured,"
-                                            " ideal, uncalibrated, raw_pp, raw_mp, raw_pm, raw_mm)"
-                                            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                                            error);
+    store->insert_row =
+        lb_session_prepare (store,
+                            "INSERT INTO rows (run, output_row, output_column, part, exposures, measured,"
+                            " ideal, uncalibrated, raw_pp, raw_mp, raw_pm, raw_mm)"
+                            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            error);
   if (store->insert_row == NULL)
     return FALSE;
   for (gsize i = 0; i < count; i++)

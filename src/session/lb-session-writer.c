@@ -33,15 +33,15 @@ struct _LbSessionWriter
 {
   GThread *thread;
   GMutex mutex;
-  GCond wake;                /* the queue has something */
-  GCond finished;            /* a task is done */
-  GQueue queue;              /* of Job */
+  GCond wake;     /* the queue has something */
+  GCond finished; /* a task is done */
+  GQueue queue;   /* of Job */
   /* The thread's own: */
   LbSessionStore store;
-  GPtrArray *group;          /* rows that are not yet committed */
+  GPtrArray *group; /* rows that are not yet committed */
   gsize group_rows;
   gint64 group_since_us;
-  GError *loss;              /* why rows were lost first, or NULL */
+  GError *loss; /* why rows were lost first, or NULL */
 };
 
 static void
@@ -264,7 +264,7 @@ lb_session_writer_add_rows (LbSessionWriter *writer,
 {
   Job *job = g_new0 (Job, 1);
 
-  *job = (Job) { .kind = JOB_ROWS, .run = run, .count = count, .durable = durable, .user_data = user_data };
+  *job = (Job){ .kind = JOB_ROWS, .run = run, .count = count, .durable = durable, .user_data = user_data };
   job->rows = g_memdup2 (rows, count * sizeof *rows);
   g_mutex_lock (&writer->mutex);
   g_queue_push_tail (&writer->queue, job);

@@ -5,7 +5,7 @@
 #include <glib/gstdio.h>
 #include "lb-session-private.h"
 
-G_DEFINE_QUARK (lb-session-error-quark, lb_session_error)
+G_DEFINE_QUARK (lb - session - error - quark, lb_session_error)
 
 struct _LbSession
 {
@@ -57,7 +57,8 @@ lb_session_acquire (LbSession *self, GError **error)
 {
   g_rw_lock_reader_lock (&self->lock);
   if (self->writer == NULL)
-    g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN, _ ("%s: the session is closed; open it again"), self->path);
+    g_set_error (error, LB_SESSION_ERROR, LB_SESSION_ERROR_OPEN,
+                 _ ("%s: the session is closed; open it again"), self->path);
   return self->writer;
 }
 
@@ -132,15 +133,15 @@ lb_session_init (LbSession *self)
 typedef struct
 {
   LbSession *session;
-  const char *setup_name;            /* NULL: only read */
+  const char *setup_name; /* NULL: only read */
   const LbQuantities *identities;
 } Introduction;
 
 static gboolean
 read_info (LbSessionStore *store, LbSession *self, gboolean *found, GError **error)
 {
-  g_autoptr (sqlite3_stmt) statement
-      = lb_session_prepare (store, "SELECT setup_name, identities, created_us FROM info ORDER BY id LIMIT 1", error);
+  g_autoptr (sqlite3_stmt) statement = lb_session_prepare (
+      store, "SELECT setup_name, identities, created_us FROM info ORDER BY id LIMIT 1", error);
 
   if (statement == NULL)
     return FALSE;
@@ -162,8 +163,8 @@ static gboolean
 write_info (LbSessionStore *store, const Introduction *introduction, GError **error)
 {
   g_autoptr (GBytes) identities = lb_session_quantities_to_bytes (introduction->identities);
-  sqlite3_stmt *statement
-      = lb_session_prepare (store, "INSERT INTO info (setup_name, identities, created_us) VALUES (?, ?, ?)", error);
+  sqlite3_stmt *statement = lb_session_prepare (
+      store, "INSERT INTO info (setup_name, identities, created_us) VALUES (?, ?, ?)", error);
 
   if (statement == NULL)
     return FALSE;
@@ -199,10 +200,11 @@ note_change (LbSessionStore *store, const Introduction *introduction, GError **e
   append_identities (before, introduction->session->setup_name, introduction->session->identities);
   append_identities (now, introduction->setup_name, introduction->identities);
   note = g_strconcat (prefix, now->str, NULL);
-  last = lb_session_prepare (store,
-                             "SELECT substr (text, length (?1) + 1) FROM notes WHERE substr (text, 1, length (?1)) = ?1"
-                             " ORDER BY id DESC LIMIT 1",
-                             error);
+  last = lb_session_prepare (
+      store,
+      "SELECT substr (text, length (?1) + 1) FROM notes WHERE substr (text, 1, length (?1)) = ?1"
+      " ORDER BY id DESC LIMIT 1",
+      error);
   if (last == NULL)
     return FALSE;
   sqlite3_bind_text (last, 1, prefix, -1, SQLITE_TRANSIENT);
@@ -257,7 +259,8 @@ LbSession *
 lb_session_open (const char *path, const char *setup_name, const LbQuantities *identities, GError **error)
 {
   g_autoptr (LbQuantities) none = lb_quantities_new ();
-  Introduction introduction = { .setup_name = setup_name != NULL ? setup_name : "", .identities = identities };
+  Introduction introduction = { .setup_name = setup_name != NULL ? setup_name : "",
+                                .identities = identities };
 
   g_return_val_if_fail (path != NULL, NULL);
 
@@ -297,8 +300,9 @@ char *
 lb_session_default_path (GError **error)
 {
   const char *home = g_getenv ("LIGHTBENCH_HOME");
-  g_autofree char *folder = home != NULL ? g_build_filename (home, "sessions", NULL)
-                                         : g_build_filename (g_get_user_data_dir (), "lightbench", "sessions", NULL);
+  g_autofree char *folder = home != NULL
+                                ? g_build_filename (home, "sessions", NULL)
+                                : g_build_filename (g_get_user_data_dir (), "lightbench", "sessions", NULL);
   g_autoptr (GDateTime) now = g_date_time_new_now_local ();
   g_autofree char *stem = g_date_time_format (now, "%Y-%m-%d-%H%M%S");
   g_autofree char *path = NULL;

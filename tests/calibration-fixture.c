@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calibration-fixture.h"
+
+#include <lb-simulated-truth.h>
+#include <string.h>
+
+#define PRESET "/org/lightbench/setups/simulated.json"
+
+static char *
+read_preset (const char *const *changes)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  GString *json;
+
+  /* The resource is registered with the drivers' first use. */
+  g_assert_nonnull (lb_setup_list_presets ());
+  bytes = g_resources_lookup_data (PRESET, G_RESOURCE_LOOKUP_FLAGS_NONE, &error);
+  g_assert_no_error (error);
+  json = g_string_new_len (g_bytes_get_data (bytes, NULL), (gssize) g_bytes_get_size (bytes));
+  for (guint i = 0; changes != NULL && changes[i] != NULL; i += 2)
+    g_assert_cmpuint (g_string_replace (json, changes[i], changes[i + 1], 0), >, 0);
+  return g_string_free (json, FALSE);
+}
+
+CalibrationWorld *
+calibration_world_new (LbFidelity fidelity, guint64 seed, const char *const *changes)
+{
+  CalibrationWorld *world = g_new0 (CalibrationWorld, 1);
+  const LbBenchOptions options = { .seed = seed, .world_seed = seed, .start_us = G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *json = read_preset (changes);
+  g_autofree char *truth = NULL;
+
+  world->name = g_strdup_printf ("%s world %" G_GUINT64_FORMAT, fidelity == LB_FIDELITY_FAST ? "fast" : "pixel",
+                                 seed);
+  world->setup = lb_setup_parse (json, -1, "simulated", fidelity, &error);
+  g_assert_no_error (error);
+  world->bench = lb_bench_new (world->setup, &options, &error);
+  g_assert_no_error (error);
+  g_assert_true (lb_bench_connect (world->bench, NULL, &error));
+  world->set = lb_calibration_set_new ();
+  world->next_ordinal = 1;
+  truth = lb_simulated_truth_print (lb_bench_get_device (world->bench, LB_ROLE_CAMERA));
+  g_test_message ("%s:\n%s", world->name, truth);
+  return world;
+}
+
+void
+calibration_world_free (CalibrationWorld *world)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_clear_object (&world->set);
+  lb_bench_disconnect (world->bench, NULL, &error);
+  g_assert_no_error (error);
+  g_clear_object (&world->bench);
+  g_clear_object (&world->setup);
+  g_free (world->name);
+  g_free (world);
+}
+
+LbCalibration *
+calibration_world_run (CalibrationWorld *world, const char *step)
+{
+  const LbCalibrationStep *row = lb_calibration_steps_find (step);
+  g_autoptr (LbCalibration) result = lb_calibration_set_dup (world->set, step);
+  g_autoptr (GError) error = NULL;
+  gint64 begin_us;
+
+  if (result != NULL)
+    return result;
+  for (guint i = 0; row->needs[i] != NULL; i++)
+    calibration_world_run (world, row->needs[i]);
+  begin_us = g_get_monotonic_time ();
+  result = lb_calibration_run_step (world->bench, world->set, step, world->next_ordinal++, NULL, NULL, NULL,
+                                    &error);
+  g_assert_no_error (error);
+  g_test_message ("%s, %s: %s, residual %g of %g %s, %.1f s of bench time, %.1f s. %s", world->name, step,
+                  lb_verdict_get_name (lb_calibration_get_verdict (result)),
+                  lb_calibration_get_residual (result), lb_calibration_get_limit (result),
+                  lb_calibration_get_unit (result), lb_calibration_get_duration_s (result),
+                  1e-6 * (double) (g_get_monotonic_time () - begin_us), lb_calibration_get_message (result));
+  g_assert_cmpint (lb_calibration_get_verdict (result), !=, LB_VERDICT_FAIL);
+  /* The set holds it. */
+  return result;
+}

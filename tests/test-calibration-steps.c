@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <lb-encoder.h>
+#include <lb-simulated-truth.h>
+#include <lb-statistics.h>
+#include <math.h>
+#include <string.h>
+
+#include "calibration-fixture.h"
+
+/* Every step against the truth of several worlds, to the accuracy of the table
+ * in optics.md, and steps that must not succeed. */
+
+static const struct
+{
+  LbFidelity fidelity;
+  guint64 seed;
+} cases[] = {
+  { LB_FIDELITY_FAST, 1 },
+  { LB_FIDELITY_FAST, 2 },
+  { LB_FIDELITY_FAST, 3 },
+  { LB_FIDELITY_PIXEL, 4 },
+};
+
+/* Worlds stay for all tests of them, as later steps need the earlier ones. */
+static CalibrationWorld *worlds[G_N_ELEMENTS (cases)];
+
+static CalibrationWorld *
+get_world (gconstpointer data)
+{
+  guint i = GPOINTER_TO_UINT (data);
+
+  if (worlds[i] == NULL)
+    worlds[i] = calibration_world_new (cases[i].fidelity, cases[i].seed, NULL);
+  return worlds[i];
+}
+
+static LbDevice *
+camera_of (CalibrationWorld *world)
+{
+  return lb_bench_get_device (world->bench, LB_ROLE_CAMERA);
+}
+
+/* ---- Dark ------------------------------------------------------------------ */
+
+static void
+test_dark (gconstpointer data)
+{
+  CalibrationWorld *world = get_world (data);
+  LbCalibration *dark = calibration_world_run (world, "dark");
+  LbDevice *camera = camera_of (world);
+  const LbMatrix *offset = lb_calibration_get_array (dark, "offset");
+  const LbMatrix *defects = lb_calibration_get_array (dark, "defects");
+  g_autofree guint8 *defective = g_malloc0 (offset->rows * offset->columns);
+  double squares = 0, noise;
+  gsize good = 0, hot = 0, hot_found = 0, wrong = 0;
+
+  for (gsize i = 0; i < defects->rows; i++)
+    defective[(gsize) lb_matrix_get (defects, i, 1) * offset->columns + (gsize) lb_matrix_get (defects, i, 0)] = 1;
+  for (guint y = 0; y < offset->rows; y++)
+    for (guint x = 0; x < offset->columns; x++)
+      {
+        LbSimulatedTruthPixel pixel;
+        gboolean marked = defective[y * offset->columns + x];
+        double error;
+
+        lb_simulated_truth_pixel (camera, x, y, &pixel);
+        hot += pixel.hot;
+        hot_found += pixel.hot && marked;
+        wrong += !pixel.hot && marked;
+        error = lb_matrix_get (offset, y, x) - pixel.offset_dn;
+        squares += marked ? 0 : error * error;
+        good += !marked;
+      }
+  noise = lb_simulated_truth_get_parameter (camera, "read_noise") /
+          lb_simulated_truth_get_parameter (camera, "electrons_per_dn");
+  g_test_message ("offset off by %.3f DN rms, %zu of %zu hot pixels, %zu wrongly marked, read noise %.3f DN of "
+                  "%.3f DN",
+                  sqrt (squares / (double) good), hot_found, hot, wrong,
+                  lb_quantities_get (lb_calibration_values (dark), "read_noise_dn", NAN), noise);
+  g_assert_cmpfloat (sqrt (squares / (double) good), <, 0.2);
+  g_assert_cmpfloat (fabs (lb_quantities_get (lb_calibration_values (dark), "read_noise_dn", NAN) / noise - 1), <,
+                     0.05);
+  g_assert_cmpfloat ((double) hot_found, >=, 0.99 * (double) hot);
+  g_assert_cmpfloat ((double) wrong, <=, 1 + 1e-5 * (double) good);
+}
+
+/* ---- Alignment --------------------------------------------------------------- */
+
+#define GRID 21
+
+/* Root mean square distance of @map from the truth over a part of the plane
+ * (fractions), where @inside says so. */
+typedef void (*TruthMap) (LbDevice *, gsize, const double *, const double *, double *, double *);
+
+static double
+compare_maps (LbDevice *device,
+              const LbPlaneMap *map,
+              TruthMap truth,
+              double x0,
+              double y0,
+              double x1,
+              double y1,
+              double width,
+              double height)
+{
+  double squares = 0;
+  guint count = 0;
+
+  for (guint i = 0; i < GRID * GRID; i++)
+    {
+      double x = x0 + (x1 - x0) * (i % GRID) / (GRID - 1), y = y0 + (y1 - y0) * (i / GRID) / (GRID - 1);
+      double true_x, true_y, found_x, found_y;
+
+      truth (device, 1, &x, &y, &true_x, &true_y);
+      if (true_x < -0.5 || true_y < -0.5 || true_x > width - 0.5 || true_y > height - 0.5)
+        continue;
+      lb_plane_map_apply (map, x, y, &found_x, &found_y);
+      squares += (found_x - true_x) * (found_x - true_x) + (found_y - true_y) * (found_y - true_y);
+      count++;
+    }
+  g_assert_cmpuint (count, >, 0);
+  return sqrt (squares / count);
+}
+
+static void
+check_alignment (CalibrationWorld *world)
+{
+  LbCalibration *alignment = calibration_world_run (world, "alignment");
+  const LbQuantities *values = lb_calibration_values (alignment);
+  const double source_width = lb_quantities_get (values, "source_width", 0);
+  const double source_height = lb_quantities_get (values, "source_height", 0);
+  const double width = lb_quantities_get (values, "weight_width", 0);
+  const double height = lb_quantities_get (values, "weight_height", 0);
+  LbDevice *camera = camera_of (world);
+  LbPlaneMap composed, to_camera;
+  LbCameraCaps caps;
+  double error, middle, corner = 0;
+
+  g_assert_true (lb_bench_get_camera_caps (world->bench, &caps));
+  g_assert_true (lb_calibration_get_plane_map (alignment, "source_to_weight", &composed));
+  g_assert_true (lb_calibration_get_plane_map (alignment, "weight_to_camera", &to_camera));
+  error = compare_maps (camera, &composed, lb_simulated_truth_source_to_weight, 0, 0, source_width - 1,
+                        source_height - 1, width, height);
+  middle = compare_maps (camera, &to_camera, lb_simulated_truth_weight_to_camera, width / 4, height / 4,
+                         3 * width / 4, 3 * height / 4, caps.width, caps.height);
+  for (guint i = 0; i < 4; i++)
+    {
+      double x = (i % 2) * 0.9 * width, y = (i / 2) * 0.9 * height;
+
+      corner = MAX (corner, compare_maps (camera, &to_camera, lb_simulated_truth_weight_to_camera, x, y,
+                                          x + 0.1 * width, y + 0.1 * height, caps.width, caps.height));
+    }
+  g_test_message ("source to weight plane off by %.4f px rms; weight plane to camera by %.4f px in the middle, "
+                  "%.4f px in the worst corner",
+                  error, middle, corner);
+  g_assert_cmpfloat (error, <, 0.15);
+  g_assert_cmpfloat (middle, <, 0.1);
+  g_assert_cmpfloat (corner, <, 0.3);
+  /* The residual that it reports is no flattery: not less than a third of the truth. */
+  g_assert_cmpfloat (3 * lb_calibration_get_residual (alignment), >, error);
+}
+
+static void
+test_alignment (gconstpointer data)
+{
+  check_alignment (get_world (data));
+}
+
+/* ---- Patterns of cells, and what they must look like -------------------------- */
+
+typedef struct
+{
+  LbDevice *camera;
+  LbOpticsModel *model;
+  LbLayout *layout;
+  LbEncoder *encoder;
+  guint8 *levels;
+  float *electrons;   /* whole sensor */
+  guint sensor_width;
+  gint32 *cell;       /* of each pixel of the region, -1 */
+} CellTruth;
+
+static void
+cell_truth_init (CellTruth *truth, CalibrationWorld *world, gboolean calibrated)
+{
+  g_autoptr (GError) error = NULL;
+  LbCameraCaps caps;
+
+  truth->camera = camera_of (world);
+  truth->model = lb_calibration_set_make_model (world->set, world->bench, calibrated, &error);
+  g_assert_no_error (error);
+  truth->layout = lb_layout_new_cells (truth->model, &error);
+  g_assert_no_error (error);
+  truth->encoder = lb_encoder_new (truth->model);
+  truth->levels = g_malloc0 (lb_optics_model_cells (truth->model));
+  g_assert_true (lb_bench_get_camera_caps (world->bench, &caps));
+  truth->sensor_width = caps.width;
+  truth->electrons = g_new (float, (gsize) caps.width * caps.height);
+  truth->cell = g_new (gint32, (gsize) truth->model->sensor_width * truth->model->sensor_height);
+  for (guint y = 0; y < truth->model->sensor_height; y++)
+    for (guint x = 0; x < truth->model->sensor_width; x++)
+      {
+        const LbOpticsModel *model = truth->model;
+        double px = model->sensor_x + x, py = model->sensor_y + y;
+
+        lb_plane_map_apply (&model->camera_to_weight, px, py, &px, &py);
+        px = floor ((px + 0.5 - model->origin_x) / model->macropixel);
+        py = floor ((py + 0.5 - model->origin_y) / model->macropixel);
+        truth->cell[(gsize) y * model->sensor_width + x] =
+            px >= 0 && py >= 0 && px < model->columns && py < model->rows ? (gint32) (py * model->columns + px)
+                                                                          : -1;
+      }
+}
+
+static void
+cell_truth_clear (CellTruth *truth)
+{
+  lb_encoder_free (truth->encoder);
+  lb_layout_unref (truth->layout);
+  lb_optics_model_unref (truth->model);
+  g_free (truth->levels);
+  g_free (truth->electrons);
+  g_free (truth->cell);
+}
+
+/* Sets all cells of the field: to @level, or those of one of nine phases. */
+static void
+set_levels (CellTruth *truth, guint8 level, int phase)
+{
+  memset (truth->levels, 0, lb_optics_model_cells (truth->model));
+  for (guint tile = 0; tile < truth->layout->n_tiles; tile++)
+    {
+      const guint32 cell = truth->layout->tiles[tile].cells[0];
+      const guint column = cell % truth->model->columns, row = cell / truth->model->columns;
+
+      if (phase < 0 || column % 3 + 3 * (row % 3) == (guint) phase)
+        truth->levels[cell] = level;
+    }
+}
+
+/* Mean electrons that each cell's light would give without noise, stray light
+ * and dark current. */
+static void
+expect_cells (CellTruth *truth, guint8 source_level, guint8 weight_level, int phase, double *cells)
+{
+  const double light = lb_simulated_truth_electrons (truth->camera, 50, 8000);
+  const LbOpticsModel *model = truth->model;
+  g_autoptr (LbPattern) source = NULL;
+  g_autoptr (LbPattern) weight = NULL;
+
+  set_levels (truth, source_level, phase);
+  source = lb_pattern_new_take (model->source_width, model->source_height,
+                                lb_encoder_render_source (truth->encoder, truth->levels));
+  set_levels (truth, weight_level, phase);
+  weight = lb_pattern_new_take (model->weight_width, model->weight_height,
+                                lb_encoder_render_weight (truth->encoder, truth->levels));
+  lb_simulated_truth_expected (truth->camera, source, weight, 50, 8000, truth->electrons);
+  memset (cells, 0, lb_optics_model_cells (model) * sizeof *cells);
+  for (guint y = 0; y < model->sensor_height; y++)
+    for (guint x = 0; x < model->sensor_width; x++)
+      {
+        const gint32 cell = truth->cell[(gsize) y * model->sensor_width + x];
+        LbSimulatedTruthPixel pixel;
+
+        if (cell < 0)
+          continue;
+        lb_simulated_truth_pixel (truth->camera, model->sensor_x + x, model->sensor_y + y, &pixel);
+        cells[cell] += truth->electrons[(gsize) (model->sensor_y + y) * truth->sensor_width + model->sensor_x + x] -
+                       pixel.stray * light - pixel.dark_electrons_per_s * 8e-3;
+      }
+}
+
+/* ---- Response ------------------------------------------------------------------ */
+
+#define ZONES 96
+static const guint8 response_levels[] = { 0, 33, 71, 128, 187, 226, 255 };
+#define N_RESPONSE_LEVELS G_N_ELEMENTS (response_levels)
+
+static void
+sum_zones (const CellTruth *truth, const double *cells, double *zones)
+{
+  const LbCurves grid = { .zones_x = 12, .zones_y = 8 };
+
+  memset (zones, 0, ZONES * sizeof *zones);
+  for (guint tile = 0; tile < truth->layout->n_tiles; tile++)
+    {
+      const guint32 cell = truth->layout->tiles[tile].cells[0];
+
+      zones[lb_curves_zone (&grid, truth->model->columns, truth->model->rows, cell % truth->model->columns,
+                            cell / truth->model->columns)] += cells[cell];
+    }
+}
+
+static void
+test_response (gconstpointer data)
+{
+  CalibrationWorld *world = get_world (data);
+  LbCalibration *response = calibration_world_run (world, "response");
+  const LbMatrix *curves[2] = { lb_calibration_get_array (response, "source_curve"),
+                                lb_calibration_get_array (response, "weight_curve") };
+  CellTruth truth = { 0 };
+  g_autofree double *cells = NULL;
+  double full[ZONES];
+
+  cell_truth_init (&truth, world, FALSE);
+  cells = g_new (double, lb_optics_model_cells (truth.model));
+  expect_cells (&truth, 255, 255, -1, cells);
+  sum_zones (&truth, cells, full);
+  for (guint plane = 0; plane < 2; plane++)
+    {
+      double squares = 0, low_sum = 0, floor_error = 0;
+      guint count = 0, low_count = 0;
+
+      for (guint i = 0; i < N_RESPONSE_LEVELS; i++)
+        {
+          const guint8 level = response_levels[i];
+          double zones[ZONES];
+
+          expect_cells (&truth, plane == 0 ? level : 255, plane == 0 ? 255 : level, -1, cells);
+          sum_zones (&truth, cells, zones);
+          for (guint zone = 0; zone < ZONES; zone++)
+            if (full[zone] > 0)
+              {
+                double expected = zones[zone] / full[zone];
+                double error = lb_matrix_get (curves[plane], zone, level) /
+                                   lb_matrix_get (curves[plane], zone, 255) -
+                               expected;
+
+                squares += error * error;
+                count++;
+                if (expected < 0.25)
+                  {
+                    low_sum += error;
+                    low_count++;
+                  }
+                if (level == 0)
+                  floor_error = MAX (floor_error, fabs (error));
+              }
+        }
+      g_test_message ("%s curve off by %.3f %% rms, mean of the lowest quarter %.4f %%, worst floor %.5f",
+                      plane == 0 ? "source" : "weight", 100 * sqrt (squares / count), 100 * low_sum / low_count,
+                      floor_error);
+      g_assert_cmpfloat (sqrt (squares / count), <, 0.005);
+      g_assert_cmpfloat (fabs (low_sum / low_count), <, 0.001);
+      g_assert_cmpfloat (floor_error, <, 0.001);
+    }
+  g_assert_cmpuint (lb_calibration_get_n_figures (response), >=, 2);
+  cell_truth_clear (&truth);
+}
+
+/* ---- Background ------------------------------------------------------------------ */
+
+static void
+test_background (gconstpointer data)
+{
+  CalibrationWorld *world = get_world (data);
+  LbCalibration *background = calibration_world_run (world, "background");
+  const LbMatrix *stray = lb_calibration_get_array (background, "stray");
+  const double unit = lb_quantities_get (lb_calibration_values (background), "mean_signal", NAN);
+  CellTruth truth = { 0 };
+  g_autofree double *cells = NULL;
+  g_autofree double *found = NULL;
+  double light, mean = 0, zones[ZONES], found_zones[ZONES], count[ZONES], worst = 0;
+
+  cell_truth_init (&truth, world, FALSE);
+  light = lb_simulated_truth_electrons (truth.camera, 50, 8000);
+  cells = g_new (double, lb_optics_model_cells (truth.model));
+  found = g_new0 (double, lb_optics_model_cells (truth.model));
+  expect_cells (&truth, 255, 255, -1, cells);
+  for (guint tile = 0; tile < truth.layout->n_tiles; tile++)
+    mean += cells[truth.layout->tiles[tile].cells[0]] / truth.layout->n_tiles;
+
+  memset (cells, 0, lb_optics_model_cells (truth.model) * sizeof *cells);
+  for (guint y = 0; y < truth.model->sensor_height; y++)
+    for (guint x = 0; x < truth.model->sensor_width; x++)
+      {
+        const gint32 cell = truth.cell[(gsize) y * truth.model->sensor_width + x];
+        LbSimulatedTruthPixel pixel;
+
+        lb_simulated_truth_pixel (truth.camera, truth.model->sensor_x + x, truth.model->sensor_y + y, &pixel);
+        if (cell >= 0)
+          cells[cell] += pixel.stray * light / mean;
+      }
+  for (guint cell = 0; cell < lb_optics_model_cells (truth.model); cell++)
+    found[cell] = lb_matrix_get (stray, cell / truth.model->columns, cell % truth.model->columns) / unit;
+  sum_zones (&truth, cells, zones);
+  sum_zones (&truth, found, found_zones);
+  for (guint cell = 0; cell < lb_optics_model_cells (truth.model); cell++)
+    found[cell] = 1;
+  sum_zones (&truth, found, count);
+  for (guint zone = 0; zone < ZONES; zone++)
+    if (count[zone] > 0)
+      worst = MAX (worst, fabs (found_zones[zone] - zones[zone]) / count[zone]);
+  g_test_message ("stray light of the worst zone off by %.4f %% of the mean signal", 100 * worst);
+  g_assert_cmpfloat (worst, <, 0.002);
+  cell_truth_clear (&truth);
+}
+
+/* ---- Flat field ------------------------------------------------------------------- */
+
+/* Light of every cell when it is on and its neighbours are not, wherever it
+ * lands. */
+static double *
+expect_gains (CellTruth *truth)
+{
+  const LbOpticsModel *model = truth->model;
+  const gsize n_cells = lb_optics_model_cells (model);
+  double *gains = g_new0 (double, n_cells);
+  g_autofree double *dark = g_new (double, n_cells);
+  g_autofree double *cells = g_new (double, n_cells);
+
+  expect_cells (truth, 0, 0, -1, dark);
+  for (guint phase = 0; phase < 9; phase++)
+    {
+      expect_cells (truth, 255, 255, (int) phase, cells);
+      for (guint row = 1; row + 1 < model->rows; row++)
+        for (guint column = 1; column + 1 < model->columns; column++)
+          if (column % 3 + 3 * (row % 3) == phase)
+            for (guint i = 0; i < 9; i++)
+              {
+                const gsize other = (gsize) (row + i / 3 - 1) * model->columns + column + i % 3 - 1;
+
+                gains[(gsize) row * model->columns + column] += cells[other] - dark[other];
+              }
+    }
+  return gains;
+}
+
+static void
+test_flat_field (gconstpointer data)
+{
+  CalibrationWorld *world = get_world (data);
+  LbCalibration *flat_field = calibration_world_run (world, "flat-field");
+  const LbMatrix *usable = lb_calibration_get_array (flat_field, "usable");
+  CellTruth truth = { 0 };
+  g_autofree double *gains = NULL;
+  double product = 0, square = 0, errors = 0, sum = 0;
+  guint count = 0;
+
+  cell_truth_init (&truth, world, TRUE);
+  gains = expect_gains (&truth);
+  g_assert_true (truth.model->calibrated);
+  for (guint tile = 0; tile < truth.layout->n_tiles; tile++)
+    {
+      const guint32 cell = truth.layout->tiles[tile].cells[0];
+
+      if (lb_matrix_get (usable, cell / truth.model->columns, cell % truth.model->columns) < 0.5f)
+        continue;
+      product += truth.model->gain[cell] * gains[cell];
+      square += gains[cell] * gains[cell];
+      sum += truth.model->gain[cell];
+      count++;
+    }
+  for (guint tile = 0; tile < truth.layout->n_tiles; tile++)
+    {
+      const guint32 cell = truth.layout->tiles[tile].cells[0];
+      double expected = gains[cell] * product / square;
+
+      if (lb_matrix_get (usable, cell / truth.model->columns, cell % truth.model->columns) > 0.5f)
+        errors += pow (truth.model->gain[cell] / expected - 1, 2);
+    }
+  g_test_message ("gain off by %.3f %% rms over %u macropixels, reported %.3f %%", 100 * sqrt (errors / count),
+                  count, lb_calibration_get_residual (flat_field));
+  g_assert_cmpfloat (sqrt (errors / count), <, 0.005);
+  g_assert_cmpfloat (fabs (sum / count - 1), <, 0.05);
+  g_assert_true (lb_calibration_set_is_complete (world->set));
+  cell_truth_clear (&truth);
+}
+
+/* ---- Worlds that are hard, or cannot work --------------------------------------- */
+
+static void
+test_turned (gconstpointer data)
+{
+  /* Turned by a quarter, the image needs a sensor that is higher. */
+  const char *changes[] = { "\"camera_quarter_turns\": 0", data, "\"height\": 176", "\"height\": 272", NULL };
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 7, changes);
+
+  check_alignment (world);
+}
+
+static void
+expect_no_light (const char *what, const char *value, const char *step)
+{
+  const char *changes[] = { what, value, NULL };
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 8, changes);
+  g_autoptr (LbCalibration) result = NULL;
+  g_autoptr (LbCalibration) in_force = NULL;
+  g_autoptr (GError) error = NULL;
+
+  calibration_world_run (world, "dark");
+  result = lb_calibration_run_step (world->bench, world->set, step, 9, NULL, NULL, NULL, &error);
+  g_assert_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL);
+  g_test_message ("%s", error->message);
+  g_assert_null (result);
+  in_force = lb_calibration_set_dup (world->set, step);
+  g_assert_null (in_force);
+  g_assert_cmpint (lb_bench_get_light (world->bench), ==, LB_LIGHT_ARMED);
+}
+
+static void
+test_dark_world (void)
+{
+  expect_no_light ("\"quantum_efficiency\": 0.7,\n    \"path", "\"quantum_efficiency\": 0.001,\n    \"path",
+                   "alignment");
+}
+
+static void
+test_needs (void)
+{
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 1, NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (lb_calibration_run_step (world->bench, world->set, "response", 1, NULL, NULL, NULL, &error));
+  g_assert_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NEEDS);
+  g_clear_error (&error);
+  g_assert_null (lb_calibration_run_step (world->bench, world->set, "polish", 1, NULL, NULL, NULL, &error));
+  g_assert_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NO_SUCH_STEP);
+  g_clear_error (&error);
+  g_assert_null (lb_calibration_set_make_model (world->set, world->bench, TRUE, &error));
+  g_assert_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NEEDS);
+}
+
+typedef struct
+{
+  GCancellable *cancellable;
+  double last;
+  guint calls;
+} Canceller;
+
+static void
+cancel_cb (const char *step, double fraction, const char *message, LbFigure *figure, LbFrame *frame, gpointer data)
+{
+  Canceller *canceller = data;
+
+  g_assert_cmpstr (step, ==, "dark");
+  g_assert_cmpfloat (fraction, >=, canceller->last);
+  canceller->last = fraction;
+  canceller->calls++;
+  if (fraction > 0.3)
+    g_cancellable_cancel (canceller->cancellable);
+}
+
+static void
+test_cancel (void)
+{
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 1, NULL);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  LbCalibration *before = calibration_world_run (world, "dark");
+  g_autoptr (LbCalibration) after = NULL;
+  g_autoptr (GError) error = NULL;
+  Canceller canceller = { cancellable, 0, 0 };
+
+  g_assert_null (lb_calibration_run_step (world->bench, world->set, "dark", 2, cancel_cb, &canceller, cancellable,
+                                          &error));
+  g_assert_nonnull (error);
+  g_assert_cmpuint (canceller.calls, >, 1);
+  g_assert_cmpfloat (canceller.last, <, 0.5);
+  after = lb_calibration_set_dup (world->set, "dark");
+  g_assert_true (after == before);
+  g_assert_cmpint (lb_bench_get_light (world->bench), ==, LB_LIGHT_ARMED);
+  g_assert_cmpint (lb_bench_get_state (world->bench), ==, LB_BENCH_IDLE);
+}
+
+/* The same seeds and ordinals give the same numbers. */
+static void
+test_repeats (void)
+{
+  double residual[2];
+
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 5, NULL);
+
+      residual[i] = lb_calibration_get_residual (calibration_world_run (world, "alignment"));
+    }
+  g_assert_cmpfloat (residual[0], ==, residual[1]);
+}
+
+static void
+add_world_tests (guint i)
+{
+  const struct
+  {
+    const char *name;
+    GTestDataFunc func;
+  } tests[] = {
+    { "dark-finds-offset-noise-and-hot-pixels", test_dark },
+    { "alignment-finds-the-maps", test_alignment },
+    { "response-finds-curves-and-floors", test_response },
+    { "background-finds-stray-light", test_background },
+    { "flat-field-finds-the-gains", test_flat_field },
+  };
+
+  for (guint t = 0; t < G_N_ELEMENTS (tests); t++)
+    {
+      g_autofree char *path = g_strdup_printf ("/calibration/steps/%s-%" G_GUINT64_FORMAT "/%s",
+                                               cases[i].fidelity == LB_FIDELITY_FAST ? "fast" : "pixel",
+                                               cases[i].seed, tests[t].name);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (i), tests[t].func);
+    }
+}
+
+int
+main (int argc, char *argv[])
+{
+  int result;
+
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    add_world_tests (i);
+  g_test_add_data_func ("/calibration/steps/alignment-finds-a-quarter-turn", "\"camera_quarter_turns\": 1",
+                        test_turned);
+  g_test_add_data_func ("/calibration/steps/alignment-finds-a-half-turn", "\"camera_quarter_turns\": 2",
+                        test_turned);
+  g_test_add_func ("/calibration/steps/a-dark-world-is-named", test_dark_world);
+  g_test_add_func ("/calibration/steps/a-step-says-what-it-needs", test_needs);
+  g_test_add_func ("/calibration/steps/a-cancelled-step-leaves-the-earlier-result", test_cancel);
+  g_test_add_func ("/calibration/steps/the-same-seed-gives-the-same-result", test_repeats);
+  result = g_test_run ();
+  for (guint i = 0; i < G_N_ELEMENTS (worlds); i++)
+    g_clear_pointer (&worlds[i], calibration_world_free);
+  return result;
+}
