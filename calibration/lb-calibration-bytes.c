@@ -231,7 +231,8 @@ load_arrays (LbCalibration *self, GVariant *result, GError **error)
       g_variant_get_child (arrays, i, "(&stt@ay)", &name, &rows, &columns, &bytes);
       data = g_variant_get_fixed_array (bytes, &size, 1);
       if (rows > G_MAXUINT32 || columns > G_MAXUINT32 ||
-          (rows > 0 && columns > G_MAXSIZE / sizeof (float) / rows) || rows * columns * sizeof (float) != size)
+          (rows > 0 && columns > G_MAXSIZE / sizeof (float) / rows) ||
+          rows * columns * sizeof (float) != size)
         return fail_format (error, _ ("an array has not the size that it says"));
 
       array = lb_matrix_new (rows, columns);
@@ -309,7 +310,8 @@ load_record (LbCalibration *self, GVariant *result, GError **error)
   if (self->identities == NULL || self->values == NULL || self->settings == NULL)
     return fail_format (error, _ ("its values cannot be read"));
 
-  g_variant_get_child (result, FIELD_VERDICT, "(&sdd&s&s)", &verdict_name, &residual, &limit, &unit, &message);
+  g_variant_get_child (result, FIELD_VERDICT, "(&sdd&s&s)", &verdict_name, &residual, &limit, &unit,
+                       &message);
   if (!verdict_from_name (verdict_name, &verdict))
     return fail_format (error, _ ("its verdict is none that is known"));
   lb_calibration_set_verdict (self, verdict, residual, limit, unit, message);

@@ -24,7 +24,7 @@ struct _LbCalibration
   LbQuantities *identities;
   LbQuantities *values;
   LbQuantities *settings;
-  GPtrArray *arrays;  /* of LbCalibrationItem, as the two below */
+  GPtrArray *arrays; /* of LbCalibrationItem, as the two below */
   GPtrArray *maps;
   GPtrArray *figures;
   LbVerdict verdict;
@@ -45,8 +45,12 @@ const char *lb_calibration_fidelity_name (LbFidelity fidelity);
 GBytes *lb_calibration_serialise (const LbCalibration *self, char **hash);
 /* Who it belongs to, without reading its arrays or checking its hash: FALSE if
  * @bytes are no stored result. @identities is for the caller to free. */
-gboolean lb_calibration_peek (
-    GBytes *bytes, char **step, gint64 *time_us, LbVerdict *verdict, LbQuantities **identities, char **fidelity);
+gboolean lb_calibration_peek (GBytes *bytes,
+                              char **step,
+                              gint64 *time_us,
+                              LbVerdict *verdict,
+                              LbQuantities **identities,
+                              char **fidelity);
 gboolean lb_calibration_identities_match (const LbQuantities *a, const LbQuantities *b);
 
 extern const LbCalibrationStep lb_calibration_step_dark;

@@ -223,11 +223,8 @@ lb_calibration_set_is_complete (LbCalibrationSet *self)
  * Tells who runs the step how far it is. In the worker.
  */
 void
-lb_calibration_report_progress (LbCalibrationContext *context,
-                                double fraction,
-                                const char *message,
-                                LbFigure *figure,
-                                LbFrame *frame)
+lb_calibration_report_progress (
+    LbCalibrationContext *context, double fraction, const char *message, LbFigure *figure, LbFrame *frame)
 {
   g_return_if_fail (context != NULL);
 

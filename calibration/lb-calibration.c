@@ -3,7 +3,11 @@
 
 #include <math.h>
 
-G_DEFINE_QUARK (lb-calibration-error-quark, lb_calibration_error)
+GQuark
+lb_calibration_error_quark (void)
+{
+  return g_quark_from_static_string ("lb-calibration-error-quark");
+}
 
 G_DEFINE_FINAL_TYPE (LbCalibration, lb_calibration, G_TYPE_OBJECT)
 
@@ -482,11 +486,8 @@ lb_calibration_get_hash (LbCalibration *self)
  * Makes the result immutable and takes its hash.
  */
 void
-lb_calibration_seal (LbCalibration *self,
-                     gint64 time_us,
-                     double duration_s,
-                     guint64 exposures,
-                     const LbQuantities *identities)
+lb_calibration_seal (
+    LbCalibration *self, gint64 time_us, double duration_s, guint64 exposures, const LbQuantities *identities)
 {
   g_return_if_fail (LB_IS_CALIBRATION (self) && self->hash == NULL);
   g_return_if_fail (identities != NULL);

@@ -65,7 +65,11 @@ void lb_capture_describe_light (const LbCapture *self, LbCalibration *result);
 
 /* Verdict by residual and limit: pass up to the limit, warn up to twice, fail
  * beyond. Sentences are translated. */
-void lb_capture_judge (
-    LbCalibration *result, double residual, double limit, const char *unit, const char *good, const char *bad);
+void lb_capture_judge (LbCalibration *result,
+                       double residual,
+                       double limit,
+                       const char *unit,
+                       const char *good,
+                       const char *bad);
 
 G_END_DECLS

@@ -198,8 +198,8 @@ change_light (LbCapture *self, double factor)
 
   if (!lb_bench_get_camera_caps (bench, &camera))
     return FALSE;
-  self->light.exposure_us = CLAMP (wanted_us, camera.exposure_min_us,
-                                   MIN (camera.exposure_max_us, LONGEST_EXPOSURE_US));
+  self->light.exposure_us =
+      CLAMP (wanted_us, camera.exposure_min_us, MIN (camera.exposure_max_us, LONGEST_EXPOSURE_US));
   if (lb_bench_get_light_caps (bench, &light))
     {
       double level = usual * wanted_us / self->light.exposure_us;
@@ -207,8 +207,8 @@ change_light (LbCapture *self, double factor)
       /* Within a factor of two of the usual set point: sources with a threshold
        * do not follow it in proportion, so that more is for the next probe. */
       if (fabs (wanted_us / self->light.exposure_us - 1) > 0.01)
-        self->light.level = CLAMP (CLAMP (level, usual / 2, usual * 2), light.minimum,
-                                   MIN (light.maximum, light.limit));
+        self->light.level =
+            CLAMP (CLAMP (level, usual / 2, usual * 2), light.minimum, MIN (light.maximum, light.limit));
     }
   return fabs (self->light.exposure_us / before.exposure_us - 1) > 0.01 ||
          fabs (self->light.level - before.level) > 0.01 * usual;
@@ -218,10 +218,11 @@ static gboolean
 fail_light (const FrameLevels *levels, const LbCapture *self, GError **error)
 {
   if (levels->bright - levels->black < SIGNAL_MIN_DN)
-    g_set_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL,
-                 _ ("The camera sees no light: its brightest pixels are %.0f DN above the darkest in %.1f ms. "
-                    "Check that the light is on, the beam is free and the lens is open"),
-                 levels->bright - levels->black, 1e-3 * self->light.exposure_us);
+    g_set_error (
+        error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL,
+        _ ("The camera sees no light: its brightest pixels are %.0f DN above the darkest in %.1f ms. "
+           "Check that the light is on, the beam is free and the lens is open"),
+        levels->bright - levels->black, 1e-3 * self->light.exposure_us);
   else
     g_set_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL,
                  levels->clipped > BRIGHTEST_SHARE

@@ -31,8 +31,8 @@ typedef struct
   LbOpticsModel *model;
   LbEncoder *encoder;
   LbLayout *layout;
-  guint8 *is_field;     /* per cell */
-  guint8 *levels;       /* scratch, per cell */
+  guint8 *is_field;      /* per cell */
+  guint8 *levels;        /* scratch, per cell */
   gint32 *cell_of_pixel; /* of the camera's region; -1 outside the grid */
 } LbCellProbe;
 

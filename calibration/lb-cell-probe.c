@@ -186,11 +186,11 @@ double
 lb_cell_probe_value (const LbCellProbe *self, const LbCurves *curves, guint32 cell, guint thousandths)
 {
   const LbOpticsModel *model = self->model;
-  const guint zone = lb_curves_zone (curves, model->columns, model->rows, cell % model->columns,
-                                     cell / model->columns);
+  const guint zone =
+      lb_curves_zone (curves, model->columns, model->rows, cell % model->columns, cell / model->columns);
 
-  return curves->values[(gsize) zone * LB_LEVELS +
-                        lb_curves_invert (curves, zone, lift (curves, zone, thousandths))];
+  return curves
+      ->values[(gsize) zone * LB_LEVELS + lb_curves_invert (curves, zone, lift (curves, zone, thousandths))];
 }
 
 void
@@ -229,7 +229,7 @@ LbMatrix *
 lb_cell_probe_spread (const LbCellProbe *self, const double *values)
 {
   const gsize columns = self->model->columns, rows = self->model->rows;
-  g_autofree float *cells = g_new0 (float, columns * rows);
+  g_autofree float *cells = g_new0 (float, columns *rows);
   g_autofree guint8 *known = g_malloc0 (columns * rows);
   LbMatrix *result = lb_matrix_new (rows, columns);
 

@@ -24,8 +24,8 @@ fit_coordinate (
   const gsize count = points->value->len;
   g_autofree double *zeros = g_new0 (double, count);
 
-  return lb_plane_map_fit (map, values_of (points->x), values_of (points->y), values_of (points->value), zeros,
-                           count, inliers, residual, error);
+  return lb_plane_map_fit (map, values_of (points->x), values_of (points->y), values_of (points->value),
+                           zeros, count, inliers, residual, error);
 }
 
 static void
@@ -67,7 +67,8 @@ join_coordinates (LbPlaneFit *self, const LbPlaneMap *first, const LbPlaneMap *s
 
 /* Mean residual of each zone of the image; returns the sum of their squares. */
 static double
-average_zones (LbPlaneFit *self, const LbEdgePoints *points, const gboolean *inliers, guint axis, guint *zones)
+average_zones (
+    LbPlaneFit *self, const LbEdgePoints *points, const gboolean *inliers, guint axis, guint *zones)
 {
   double sum[LB_FIT_ZONES_X * LB_FIT_ZONES_Y] = { 0 }, squares = 0;
   guint count[LB_FIT_ZONES_X * LB_FIT_ZONES_Y] = { 0 };
@@ -75,10 +76,10 @@ average_zones (LbPlaneFit *self, const LbEdgePoints *points, const gboolean *inl
   for (gsize i = 0; i < points->value->len; i++)
     {
       double x = values_of (points->x)[i], y = values_of (points->y)[i], plane[2];
-      guint zone_x = (guint) CLAMP (LB_FIT_ZONES_X * (x - self->x0) / (self->x1 - self->x0), 0,
-                                    LB_FIT_ZONES_X - 1);
-      guint zone_y = (guint) CLAMP (LB_FIT_ZONES_Y * (y - self->y0) / (self->y1 - self->y0), 0,
-                                    LB_FIT_ZONES_Y - 1);
+      guint zone_x =
+          (guint) CLAMP (LB_FIT_ZONES_X * (x - self->x0) / (self->x1 - self->x0), 0, LB_FIT_ZONES_X - 1);
+      guint zone_y =
+          (guint) CLAMP (LB_FIT_ZONES_Y * (y - self->y0) / (self->y1 - self->y0), 0, LB_FIT_ZONES_Y - 1);
       guint zone = zone_y * LB_FIT_ZONES_X + zone_x;
 
       if (!inliers[i])
@@ -102,7 +103,10 @@ average_zones (LbPlaneFit *self, const LbEdgePoints *points, const gboolean *inl
 }
 
 gboolean
-lb_plane_fit_edges (LbPlaneFit *self, const LbEdgePoints *across_x, const LbEdgePoints *across_y, GError **error)
+lb_plane_fit_edges (LbPlaneFit *self,
+                    const LbEdgePoints *across_x,
+                    const LbEdgePoints *across_y,
+                    GError **error)
 {
   const LbEdgePoints *points[2] = { across_x, across_y };
   LbPlaneMap coordinate[2];

@@ -15,11 +15,7 @@ G_BEGIN_DECLS
  * @low, @high: (out): ends of the monotone range
  * Returns the maximum it was divided by.
  */
-double lb_response_curve_fit (const guint *levels,
-                              const double *values,
-                              guint count,
-                              float *curve,
-                              guint8 *low,
-                              guint8 *high);
+double lb_response_curve_fit (
+    const guint *levels, const double *values, guint count, float *curve, guint8 *low, guint8 *high);
 
 G_END_DECLS

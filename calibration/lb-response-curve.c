@@ -12,7 +12,8 @@ smooth (const double *values, double *out, guint count)
 {
   memcpy (out, values, count * sizeof *out);
   for (guint i = 2; i + 2 < count; i++)
-    out[i] = (-3 * (values[i - 2] + values[i + 2]) + 12 * (values[i - 1] + values[i + 1]) + 17 * values[i]) / 35;
+    out[i] =
+        (-3 * (values[i - 2] + values[i + 2]) + 12 * (values[i - 1] + values[i + 1]) + 17 * values[i]) / 35;
 }
 
 /* Slopes that keep the cubics monotone wherever the points are. */
@@ -58,18 +59,14 @@ interpolate (const guint *levels, const double *values, guint count, float *curv
       const double width = levels[i + 1] - levels[i];
 
       for (guint level = levels[i]; level <= levels[i + 1]; level++)
-        curve[level] = (float) hermite ((level - levels[i]) / width, width, values[i], values[i + 1], slopes[i],
-                                        slopes[i + 1]);
+        curve[level] = (float) hermite ((level - levels[i]) / width, width, values[i], values[i + 1],
+                                        slopes[i], slopes[i + 1]);
     }
 }
 
 double
-lb_response_curve_fit (const guint *levels,
-                       const double *values,
-                       guint count,
-                       float *curve,
-                       guint8 *low,
-                       guint8 *high)
+lb_response_curve_fit (
+    const guint *levels, const double *values, guint count, float *curve, guint8 *low, guint8 *high)
 {
   g_autofree double *fitted = g_new (double, count);
   guint bottom = 0, top = 0;

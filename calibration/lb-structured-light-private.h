@@ -76,8 +76,10 @@ typedef struct
 #define LB_FIT_ZONES_X 12
 #define LB_FIT_ZONES_Y 8
 
-gboolean
-lb_plane_fit_edges (LbPlaneFit *self, const LbEdgePoints *across_x, const LbEdgePoints *across_y, GError **error);
+gboolean lb_plane_fit_edges (LbPlaneFit *self,
+                             const LbEdgePoints *across_x,
+                             const LbEdgePoints *across_y,
+                             GError **error);
 void lb_plane_fit_clear (LbPlaneFit *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbPlaneFit, lb_plane_fit_clear)
 

@@ -101,7 +101,8 @@ lb_stripes_render (const LbStripes *self, guint number)
         memcpy (row, pixels, self->width);
       else
         for (guint x = 0; x < self->width; x++)
-          row[x] = (guint8) (gray_bit (x, self->stripe, self->bits[0], bit) ^ inverse ? self->high : self->low);
+          row[x] =
+              (guint8) (gray_bit (x, self->stripe, self->bits[0], bit) ^ inverse ? self->high : self->low);
     }
   return lb_pattern_new_take (self->width, self->height, pixels);
 }

@@ -41,14 +41,14 @@ typedef struct
   guint16 *full;             /* frame with both planes full on */
   gint16 *signal;            /* that less the dark source */
   guint8 *lit;
-  guint8 *defective;         /* NULL: not known */
+  guint8 *defective; /* NULL: not known */
   LbPlaneFit fits[2];
   double contrast[2];
   guint stripe[2];
   gsize n_lit;
   LbPlaneMap source_to_weight;
   double composed_residual, scale;
-  gboolean image_cut;        /* the sensor does not see the whole weight plane */
+  gboolean image_cut; /* the sensor does not see the whole weight plane */
 } AlignmentWork;
 
 static void
@@ -282,8 +282,8 @@ compose (AlignmentWork *work, GError **error)
   if (!lb_plane_map_fit (&work->source_to_weight, from_x, from_y, to_x, to_y, GRID * GRID, NULL,
                          &work->composed_residual, error))
     return FALSE;
-  lb_plane_map_jacobian (&work->source_to_weight, lb_mean (from_x, GRID * GRID), lb_mean (from_y, GRID * GRID),
-                         jacobian);
+  lb_plane_map_jacobian (&work->source_to_weight, lb_mean (from_x, GRID * GRID),
+                         lb_mean (from_y, GRID * GRID), jacobian);
   work->scale = sqrt (fabs (jacobian[0] * jacobian[3] - jacobian[1] * jacobian[2]));
   return TRUE;
 }
@@ -415,8 +415,8 @@ set_values (AlignmentWork *work, LbCalibration *result)
 static LbFigure *
 draw_zones (const LbPlaneFit *fit, const char *title)
 {
-  LbFigure *figure = lb_figure_new (title, _ ("Zone (residual across columns, then across rows)"), "",
-                                    _ ("Zone"), "");
+  LbFigure *figure =
+      lb_figure_new (title, _ ("Zone (residual across columns, then across rows)"), "", _ ("Zone"), "");
   LbSeries *series = lb_figure_add_image (figure, NULL, fit->zone_residual);
   double largest = lb_matrix_max_abs (fit->zone_residual);
 
@@ -493,9 +493,10 @@ judge (const AlignmentWork *work, LbCalibration *result)
                           "onto the weight plane and centre the camera."),
                        overlap);
 
-  lb_capture_judge (result, residual, COMPOSED_LIMIT_PX, "px", good,
-                    _ ("The maps of the planes do not fit well: focus the camera on the weight plane, and the "
-                       "source plane's image too."));
+  lb_capture_judge (
+      result, residual, COMPOSED_LIMIT_PX, "px", good,
+      _ ("The maps of the planes do not fit well: focus the camera on the weight plane, and the "
+         "source plane's image too."));
   if (lb_calibration_get_verdict (result) != LB_VERDICT_PASS)
     return;
   if (overlap < 60)
@@ -541,8 +542,9 @@ measure_alignment (LbCalibrationContext *context,
 const LbCalibrationStep lb_calibration_step_alignment = {
   .name = "alignment",
   .title = N_ ("Alignment"),
-  .description = N_ ("Finds where each pixel of the source and of the weight plane lies on the camera, and on "
-                     "each other, whatever the flip, turn and magnification"),
+  .description =
+      N_ ("Finds where each pixel of the source and of the weight plane lies on the camera, and on "
+          "each other, whatever the flip, turn and magnification"),
   .needs = { "dark", NULL },
   .max_age_s = 12 * 3600,
   .measure = measure_alignment,

@@ -32,16 +32,16 @@ enum
 typedef struct
 {
   LbCellProbe probe;
-  double *sums[N_TAGS];  /* per tile, in units of the light of a bright reference cell */
-  double *halves[2];     /* of the dark frames */
+  double *sums[N_TAGS]; /* per tile, in units of the light of a bright reference cell */
+  double *halves[2];    /* of the dark frames */
   guint frames[N_TAGS];
   guint half_frames[2];
-  double *stray;         /* per tile */
+  double *stray; /* per tile */
   guint *zone_of_tile;
   double mean_signal;
-  double repeatability;  /* of the mean of a zone, part of the mean signal */
-  double corner_error;   /* the two corners that stray light did not come from */
-  double separability;   /* mixed values */
+  double repeatability; /* of the mean of a zone, part of the mean signal */
+  double corner_error;  /* the two corners that stray light did not come from */
+  double separability;  /* mixed values */
   double stray_low, stray_high;
 } BackgroundWork;
 
@@ -196,8 +196,8 @@ analyse (BackgroundWork *work)
 
   find_stray (work);
   work->repeatability = test_zones (work, TEST_HALVES);
-  work->corner_error = sqrt (0.5 * (pow (test_zones (work, TEST_SOURCE), 2) +
-                                    pow (test_zones (work, TEST_WEIGHT), 2)));
+  work->corner_error =
+      sqrt (0.5 * (pow (test_zones (work, TEST_SOURCE), 2) + pow (test_zones (work, TEST_WEIGHT), 2)));
   work->separability = test_zones (work, TEST_MIXED);
   work->stray_low = lb_percentile (work->stray, n_tiles, 1);
   work->stray_high = lb_percentile (work->stray, n_tiles, 99);
@@ -206,23 +206,22 @@ analyse (BackgroundWork *work)
 static void
 add_figures (const BackgroundWork *work, LbCalibration *result, LbMatrix *stray)
 {
-  g_autoptr (LbFigure) map = lb_figure_new (_ ("Stray light"), _ ("Macropixel column"), "",
-                                            _ ("Macropixel row"), "");
-  g_autoptr (LbFigure) corners = lb_figure_new (
-      _ ("Light with planes dark and full on"), "", "", _ ("Light, part of a bright reference"), "");
+  g_autoptr (LbFigure) map =
+      lb_figure_new (_ ("Stray light"), _ ("Macropixel column"), "", _ ("Macropixel row"), "");
+  g_autoptr (LbFigure) corners = lb_figure_new (_ ("Light with planes dark and full on"), "", "",
+                                                _ ("Light, part of a bright reference"), "");
   const double where[N_TAGS] = { 0, 1, 2, 3, 4 };
-  const char *const names[] = {
-    _ ("both dark"), _ ("source on"), _ ("weight plane on"), _ ("both on"), _ ("half values"), NULL
-  };
+  const char *const names[] = { _ ("both dark"), _ ("source on"),   _ ("weight plane on"),
+                                _ ("both on"),   _ ("half values"), NULL };
   double means[N_TAGS];
   LbSeries *image = lb_figure_add_image (map, NULL, stray);
 
   map->y_axis.reversed = TRUE;
   image->low = work->stray_low;
   image->high = MAX (work->stray_high, work->stray_low + 1e-6);
-  map->note = g_strdup_printf (_ ("From %.3f %% to %.3f %% of the mean signal"),
-                               100 * work->stray_low / work->mean_signal,
-                               100 * work->stray_high / work->mean_signal);
+  map->note =
+      g_strdup_printf (_ ("From %.3f %% to %.3f %% of the mean signal"),
+                       100 * work->stray_low / work->mean_signal, 100 * work->stray_high / work->mean_signal);
   for (guint tag = 0; tag < N_TAGS; tag++)
     means[tag] = lb_mean (work->sums[tag], work->probe.layout->n_tiles);
   corners->x_axis.categories = g_strdupv ((char **) names);
@@ -282,8 +281,8 @@ start (BackgroundWork *work)
     {
       guint32 cell = lb_cell_probe_cell (&work->probe, tile);
 
-      work->zone_of_tile[tile] = lb_curves_zone (&grid, model->columns, model->rows, cell % model->columns,
-                                                 cell / model->columns);
+      work->zone_of_tile[tile] =
+          lb_curves_zone (&grid, model->columns, model->rows, cell % model->columns, cell / model->columns);
     }
 }
 

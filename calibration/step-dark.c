@@ -27,9 +27,9 @@ typedef struct
 {
   double exposure_s;
   guint frames;
-  float *sum;            /* per pixel, of DN - mean of the row */
-  float *squares;        /* NULL: not wanted */
-  double *row_sum;       /* per row, of the means */
+  float *sum;      /* per pixel, of DN - mean of the row */
+  float *squares;  /* NULL: not wanted */
+  double *row_sum; /* per row, of the means */
   double *row_squares;
 } DarkSums;
 
@@ -39,9 +39,9 @@ typedef struct
   DarkSums sums[N_TIMES];
   guint16 largest;
   /* What comes of it. */
-  LbMatrix *offset;      /* DN */
-  LbMatrix *dark;        /* electrons per second */
-  float *variance;       /* DN^2 per pixel, rounding included */
+  LbMatrix *offset; /* DN */
+  LbMatrix *dark;   /* electrons per second */
+  float *variance;  /* DN^2 per pixel, rounding included */
   guint8 *defective;
   guint n_hot, n_noisy;
   double read_noise_dn, row_noise_dn, offset_error_dn;
@@ -328,9 +328,8 @@ add_figures (LbCalibration *result, const DarkWork *work)
 {
   g_autoptr (LbFigure) offset =
       lb_figure_new (_ ("Offset of the pixels"), _ ("Offset"), "DN", _ ("Pixels (sample)"), "");
-  g_autoptr (LbFigure) dark =
-      lb_figure_new (_ ("Dark current of the pixels"), _ ("Dark current"), _ ("electrons/s"),
-                     _ ("Pixels (sample)"), "");
+  g_autoptr (LbFigure) dark = lb_figure_new (_ ("Dark current of the pixels"), _ ("Dark current"),
+                                             _ ("electrons/s"), _ ("Pixels (sample)"), "");
   g_autoptr (LbFigure) noise =
       lb_figure_new (_ ("Read noise of the pixels"), _ ("Variance"), "DN²", _ ("Pixels (sample)"), "");
   double deviation, median;
@@ -370,9 +369,9 @@ static void
 judge (LbCalibration *result, const DarkWork *work)
 {
   const double defects = (double) (work->n_hot + work->n_noisy) / ((double) work->width * work->height);
-  g_autofree char *good = g_strdup_printf (
-      _ ("The sensor is dark and quiet: %.2f DN read noise, %u defective pixels left out."),
-      work->read_noise_dn, work->n_hot + work->n_noisy);
+  g_autofree char *good =
+      g_strdup_printf (_ ("The sensor is dark and quiet: %.2f DN read noise, %u defective pixels left out."),
+                       work->read_noise_dn, work->n_hot + work->n_noisy);
 
   lb_capture_judge (result, work->offset_error_dn, OFFSET_LIMIT_DN, "DN", good,
                     _ ("The camera is noisier than its offset can be measured with: cool it, or lower its "

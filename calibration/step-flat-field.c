@@ -7,14 +7,20 @@
 
 /* Limit of the gain of a macropixel (optics.md), rms. */
 #define GAIN_LIMIT 0.005
-/* Electrons a macropixel (the dim quarter's best) over all frames, and how many
+/* Electrons a macropixel (of the dim quarter) over all frames, and how many
  * frames there are at least for speckle, which light does not lower. */
-#define ELECTRONS_WANTED 500000.0
-#define FRAMES_MIN 28
+#define ELECTRONS_WANTED 600000.0
+#define FRAMES_MIN 40
 #define FRAMES_MAX 120
-/* Frames of each phase of a lattice, and of its dark counterpart. */
-#define LATTICE_FRAMES 3
-#define DARK_FRAMES 4
+/* Noise that the light of the neighbours may be known with, as a part of the
+ * cell's own; and the light of a cell that is dark on the source alone, with the
+ * variance of its pixels, from which the frames it takes follow. */
+#define SPILL_NOISE 0.0018
+#define IDLE_PART 0.04
+#define IDLE_VARIANCE 45.0
+#define SOURCE_FRAMES_MAX 24
+/* Dark frames count eightfold in the light of eight neighbours. */
+#define DARK_FACTOR 8
 /* Cells with less of the median gain are not used. */
 #define DIM_PART 0.25
 
@@ -45,15 +51,18 @@ typedef struct
 {
   LbCellProbe probe;
   guint planned;
-  double cell_electrons;      /* of a macropixel in one frame, lower quartile */
-  double *products[2];        /* per tile, even and odd frames: sum of light times expected */
-  double *squares[2];         /* sum of the squares of what was expected */
+  double cell_electrons; /* of a macropixel in one frame, lower quartile */
+  double *products[2];   /* per tile, even and odd frames: sum of light times expected */
+  double *squares[2];    /* sum of the squares of what was expected */
   guint uniform_frames;
-  double *lattice;            /* [tag - TAG_DARK (0)][cell]: sums over the frames */
-  double *scratch;            /* per cell */
-  double *gain;               /* per tile, of a bright reference cell: 1 */
+  double *lattice[2]; /* [half][tag - TAG_DARK (0)][cell]: sums over even and odd frames */
+  guint lattice_frames[2][N_TAGS];
+  /* Of each phase of the lattices. Even: halves say how well the result repeats. */
+  guint source_frames, both_frames;
+  double *scratch; /* per cell */
+  double *gain;    /* per tile, of a bright reference cell: 1 */
   double repeatability;
-  double spill;               /* mean share of a cell's light that lands on its neighbours */
+  double spill; /* mean share of a cell's light that lands on its neighbours */
 } FlatFieldWork;
 
 static void
@@ -64,8 +73,8 @@ flat_field_work_clear (FlatFieldWork *work)
     {
       g_free (work->products[half]);
       g_free (work->squares[half]);
+      g_free (work->lattice[half]);
     }
-  g_free (work->lattice);
   g_free (work->scratch);
   g_free (work->gain);
 }
@@ -81,9 +90,10 @@ add_uniform (FlatFieldWork *work, guint level, const LbReading *reading)
   for (guint tile = 0; tile < reading->tiles; tile++)
     {
       const guint32 cell = lb_cell_probe_cell (&work->probe, tile);
-      const double expected = work->probe.layout->tile_share[tile] *
-                              lb_cell_probe_value (&work->probe, &model->source_curves, cell, uniform_levels[level].source) *
-                              lb_cell_probe_value (&work->probe, &model->weight_curves, cell, uniform_levels[level].weight);
+      const double expected =
+          work->probe.layout->tile_share[tile] *
+          lb_cell_probe_value (&work->probe, &model->source_curves, cell, uniform_levels[level].source) *
+          lb_cell_probe_value (&work->probe, &model->weight_curves, cell, uniform_levels[level].weight);
       const double light = reading->electrons[tile] / reading->light - work->probe.layout->tile_stray[tile];
 
       work->products[half][tile] += light * expected;
@@ -106,7 +116,8 @@ flat_field_sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer 
       add_uniform (work, shot->tag, reading);
       return TRUE;
     }
-  sums = work->lattice + (gsize) (shot->tag - TAG_DARK (0)) * cells;
+  sums = work->lattice[nth % 2] + (gsize) (shot->tag - TAG_DARK (0)) * cells;
+  work->lattice_frames[nth % 2][shot->tag]++;
   lb_cell_probe_sum_cells (&work->probe, frame, work->scratch);
   for (gsize cell = 0; cell < cells; cell++)
     sums[cell] += work->scratch[cell] / reading->light;
@@ -129,12 +140,17 @@ static gboolean
 plan_frames (FlatFieldWork *work, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GArray) shots = g_array_new (FALSE, TRUE, sizeof (LbCaptureShot));
+  double electrons, frames;
 
   lb_cell_probe_plan (shots, LB_CELLS_FULL, LB_CELLS_FULL, 1, 0);
   if (!lb_capture_run (&work->probe.capture, shots, probe_sink, work, cancellable, error))
     return FALSE;
-  work->planned = (guint) CLAMP (ceil (1.2 * ELECTRONS_WANTED / MAX (work->cell_electrons, 1)), FRAMES_MIN,
-                                 FRAMES_MAX);
+  electrons = MAX (work->cell_electrons, 1);
+  work->planned = (guint) CLAMP (ceil (ELECTRONS_WANTED / electrons), FRAMES_MIN, FRAMES_MAX);
+  frames = 2 * DARK_FACTOR * (IDLE_PART * electrons + IDLE_VARIANCE) / pow (SPILL_NOISE * electrons, 2);
+  work->source_frames = 2 * (guint) CLAMP (ceil (frames / 2), 1, SOURCE_FRAMES_MAX / 2);
+  /* Here the dark counts once. */
+  work->both_frames = 2 * ((work->source_frames + 3) / 4);
   return TRUE;
 }
 
@@ -147,34 +163,41 @@ plan_shots (const FlatFieldWork *work)
     lb_cell_probe_plan (shots, LB_CELLS_VALUE (uniform_levels[i].source),
                         LB_CELLS_VALUE (uniform_levels[i].weight),
                         (guint) ceil (uniform_levels[i].share * work->planned), i);
-  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_FULL, DARK_FRAMES, TAG_DARK (LATTICE_SOURCE));
+  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_FULL, DARK_FACTOR * work->source_frames,
+                      TAG_DARK (LATTICE_SOURCE));
   for (guint phase = 0; phase < LB_CELLS_PHASES; phase++)
-    lb_cell_probe_plan (shots, LB_CELLS_LATTICE (phase), LB_CELLS_FULL, LATTICE_FRAMES,
+    lb_cell_probe_plan (shots, LB_CELLS_LATTICE (phase), LB_CELLS_FULL, work->source_frames,
                         TAG_PHASE (LATTICE_SOURCE, phase));
-  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_DARK, DARK_FRAMES, TAG_DARK (LATTICE_BOTH));
+  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_DARK, 2 * work->both_frames, TAG_DARK (LATTICE_BOTH));
   for (guint phase = 0; phase < LB_CELLS_PHASES; phase++)
-    lb_cell_probe_plan (shots, LB_CELLS_LATTICE (phase), LB_CELLS_LATTICE (phase), LATTICE_FRAMES,
+    lb_cell_probe_plan (shots, LB_CELLS_LATTICE (phase), LB_CELLS_LATTICE (phase), work->both_frames,
                         TAG_PHASE (LATTICE_BOTH, phase));
   return shots;
+}
+
+/* Mean over the frames of a half, of @tag. */
+static double
+mean_light (const FlatFieldWork *work, guint half, guint tag, guint32 cell)
+{
+  const gsize cells = lb_optics_model_cells (work->probe.model);
+
+  return work->lattice[half][(tag - TAG_DARK (0)) * cells + cell] / MAX (work->lattice_frames[half][tag], 1);
 }
 
 /* Light of @cell when only the phase of the cell (@column, @row) is on, over
  * what it has with all dark. */
 static double
-lattice_light (const FlatFieldWork *work, Lattice lattice, guint32 cell, guint column, guint row)
+lattice_light (const FlatFieldWork *work, guint half, Lattice lattice, guint32 cell, guint column, guint row)
 {
-  const gsize cells = lb_optics_model_cells (work->probe.model);
-  const guint phase = column % 3 + 3 * (row % 3);
-
-  return work->lattice[(TAG_PHASE (lattice, phase) - TAG_DARK (0)) * cells + cell] / LATTICE_FRAMES -
-         work->lattice[(TAG_DARK (lattice) - TAG_DARK (0)) * cells + cell] / DARK_FRAMES;
+  return mean_light (work, half, TAG_PHASE (lattice, column % 3 + 3 * (row % 3)), cell) -
+         mean_light (work, half, TAG_DARK (lattice), cell);
 }
 
 /* What a cell sends onto its eight neighbours, less what they send onto it. In
  * uniform patterns a cell misses the former and has the latter; in products,
  * where neighbours differ, only its own light is that of its element. */
 static double
-find_spill (const FlatFieldWork *work, guint32 cell, double *sent)
+find_spill (const FlatFieldWork *work, guint half, guint32 cell, double *sent)
 {
   const LbOpticsModel *model = work->probe.model;
   const guint column = cell % model->columns, row = cell / model->columns;
@@ -188,9 +211,9 @@ find_spill (const FlatFieldWork *work, guint32 cell, double *sent)
 
         if (other == cell)
           continue;
-        *sent += lattice_light (work, LATTICE_BOTH, other, column, row);
+        *sent += lattice_light (work, half, LATTICE_BOTH, other, column, row);
         if (work->probe.is_field[other])
-          received += lattice_light (work, LATTICE_SOURCE, cell, x, y) /
+          received += lattice_light (work, half, LATTICE_SOURCE, cell, x, y) /
                       (1 - lb_optics_model_source_floor (model, other));
       }
   return *sent - received;
@@ -205,18 +228,18 @@ find_gain (FlatFieldWork *work)
   work->gain = g_new (double, n_tiles);
   for (guint tile = 0; tile < n_tiles; tile++)
     {
-      double halves[2], sent, net;
       const double share = MAX (work->probe.layout->tile_share[tile], 0.1);
+      double halves[2], sent;
 
       for (guint half = 0; half < 2; half++)
-        halves[half] = work->products[half][tile] / MAX (work->squares[half][tile], 1e-9);
-      net = find_spill (work, lb_cell_probe_cell (&work->probe, tile), &sent);
-      work->gain[tile] = (work->products[0][tile] + work->products[1][tile]) /
-                             MAX (work->squares[0][tile] + work->squares[1][tile], 1e-9) +
-                         net / share;
+        {
+          halves[half] = work->products[half][tile] / MAX (work->squares[half][tile], 1e-9) +
+                         find_spill (work, half, lb_cell_probe_cell (&work->probe, tile), &sent) / share;
+          spill += 0.5 * sent / share;
+        }
+      work->gain[tile] = 0.5 * (halves[0] + halves[1]);
       squares += 0.25 * (halves[0] - halves[1]) * (halves[0] - halves[1]);
       mean += work->gain[tile];
-      spill += sent / share;
     }
   mean /= n_tiles;
   work->repeatability = sqrt (squares / n_tiles) / mean;
@@ -319,9 +342,9 @@ report (const FlatFieldWork *work, LbCalibration *result)
   g_autoptr (LbMatrix) gain = make_gain_map (work);
   g_autoptr (LbMatrix) usable = make_usable_map (work, &dropped);
   double reference_gain = normalise (gain, usable);
-  g_autofree char *good = g_strdup_printf (
-      _ ("The gain of %u macropixels is known to %.2f %%; %u dim ones are left out."), n_tiles - dropped,
-      100 * work->repeatability, dropped);
+  g_autofree char *good =
+      g_strdup_printf (_ ("The gain of %u macropixels is known to %.2f %%; %u dim ones are left out."),
+                       n_tiles - dropped, 100 * work->repeatability, dropped);
 
   lb_calibration_set_array (result, "gain", gain);
   lb_calibration_set_array (result, "usable", usable);
@@ -353,8 +376,8 @@ start (FlatFieldWork *work)
     {
       work->products[half] = g_new0 (double, n_tiles);
       work->squares[half] = g_new0 (double, n_tiles);
+      work->lattice[half] = g_new0 (double, (N_TAGS - N_UNIFORM) * cells);
     }
-  work->lattice = g_new0 (double, (N_TAGS - N_UNIFORM) * cells);
   work->scratch = g_new0 (double, cells);
 }
 

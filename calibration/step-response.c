@@ -91,8 +91,8 @@ find_zones (ResponseWork *work)
     {
       guint32 cell = lb_cell_probe_cell (&work->probe, tile);
 
-      work->zone_of_tile[tile] = lb_curves_zone (&grid, model->columns, model->rows, cell % model->columns,
-                                                 cell / model->columns);
+      work->zone_of_tile[tile] =
+          lb_curves_zone (&grid, model->columns, model->rows, cell % model->columns, cell / model->columns);
       work->cells[work->zone_of_tile[tile]]++;
     }
 }
@@ -260,8 +260,7 @@ check_zone (ResponseWork *work, guint zone)
     {
       double u = lb_matrix_get (work->curves[0], zone, check_levels[i][0]) * work->largest[0][zone];
       double v = lb_matrix_get (work->curves[1], zone, check_levels[i][1]) * work->largest[1][zone];
-      double error =
-          (work->sums[TAG_CHECKS + i][zone] - work->stray[zone]) / work->scale[zone] - u * v;
+      double error = (work->sums[TAG_CHECKS + i][zone] - work->stray[zone]) / work->scale[zone] - u * v;
 
       work->check_errors[work->n_check_errors++] = error;
       work->residual += error * error;
@@ -317,9 +316,9 @@ mean_value (const LbMatrix *curves, guint level)
 static LbFigure *
 draw_curves (const ResponseWork *work, guint plane)
 {
-  LbFigure *figure = lb_figure_new (plane == 0 ? _ ("Response of the source plane")
-                                               : _ ("Response of the weight plane"),
-                                    _ ("Grey level"), "", plane == 0 ? _ ("Emission") : _ ("Transmission"), "");
+  LbFigure *figure =
+      lb_figure_new (plane == 0 ? _ ("Response of the source plane") : _ ("Response of the weight plane"),
+                     _ ("Grey level"), "", plane == 0 ? _ ("Emission") : _ ("Transmission"), "");
   double levels[LB_LEVELS], mean[LB_LEVELS], low[LB_LEVELS], high[LB_LEVELS];
 
   for (guint level = 0; level < LB_LEVELS; level++)
@@ -344,9 +343,8 @@ add_figures (const ResponseWork *work, LbCalibration *result)
 {
   g_autoptr (LbFigure) source = draw_curves (work, 0);
   g_autoptr (LbFigure) weight = draw_curves (work, 1);
-  g_autoptr (LbFigure) check =
-      lb_figure_new (_ ("Check with pairs of levels that the fit has not seen"), _ ("Measured less expected"),
-                     "%", _ ("Zones"), "");
+  g_autoptr (LbFigure) check = lb_figure_new (_ ("Check with pairs of levels that the fit has not seen"),
+                                              _ ("Measured less expected"), "%", _ ("Zones"), "");
   g_autofree double *percent = g_new (double, work->n_check_errors);
   double range = MAX (4 * 100 * work->residual, 0.01);
 
@@ -384,9 +382,9 @@ static void
 judge (const ResponseWork *work, LbCalibration *result)
 {
   double source_floor = mean_value (work->curves[0], 0), weight_floor = mean_value (work->curves[1], 0);
-  g_autofree char *good = g_strdup_printf (
-      _ ("Both planes follow their levels: floors %.4f (source) and %.4f (weight plane)."), source_floor,
-      weight_floor);
+  g_autofree char *good =
+      g_strdup_printf (_ ("Both planes follow their levels: floors %.4f (source) and %.4f (weight plane)."),
+                       source_floor, weight_floor);
 
   lb_capture_judge (result, 100 * work->residual, 100 * CURVE_LIMIT, "%", good,
                     _ ("The planes do not do what their curves say: check that the light is steady and the "
@@ -437,8 +435,9 @@ measure_response (LbCalibrationContext *context,
 const LbCalibrationStep lb_calibration_step_response = {
   .name = "response",
   .title = N_ ("Response"),
-  .description = N_ ("Finds how the light follows the grey levels of both planes, zone by zone, and what they "
-                     "let through when dark"),
+  .description =
+      N_ ("Finds how the light follows the grey levels of both planes, zone by zone, and what they "
+          "let through when dark"),
   .needs = { "dark", "alignment", NULL },
   .max_age_s = 12 * 3600,
   .measure = measure_response,

@@ -1,132 +1,69 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lb-bench-private.h"
 
-#include <math.h>
-
 #include <glib/gi18n-lib.h>
 
-/* What actions do with the devices, in the worker: light, camera, exposures. */
+/* Sequences of exposures, in the worker. */
 
-/* A lit exposure has to end well within one lease, because the worker cannot
- * renew while it waits for the frame. */
-#define LONGEST_LIT_EXPOSURE_US (G_USEC_PER_SEC / 2)
-#define HEARTBEAT_LIMIT_US G_USEC_PER_SEC
+#define CAMERA_BUFFERS 4
 
-static LbLightSource *
-light_source (LbBench *self)
+typedef struct
 {
-  return (LbLightSource *) self->devices[LB_ROLE_LIGHT];
-}
+  LbBench *bench;
+  LbBenchAction *action;
+  LbExposure exposure; /* with the usual values filled in */
+  gint64 ready_us;     /* bench time from which everything is as it should be */
+} Sequence;
 
-/* M must be alive: nobody could press STOP otherwise. */
-static gboolean
-check_heartbeat (LbBench *self, GError **error)
-{
-  gint64 heartbeat_us = atomic_load (&self->heartbeat_us);
+/* --- Camera --------------------------------------------------------------------------- */
 
-  if (heartbeat_us == 0 || g_get_monotonic_time () - heartbeat_us < HEARTBEAT_LIMIT_US)
-    return TRUE;
-  g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_TIMEOUT,
-                       _ ("the program's main loop has not answered for 1 s, so the light was switched off"));
-  return FALSE;
-}
-
-/* An error that came from the light shows in the state too. */
-static void
-note_trip (LbBench *self, const GError *error)
-{
-  if (g_error_matches (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_INTERLOCK) &&
-      lb_bench_get_light (self) != LB_LIGHT_OFF)
-    lb_bench_set_light_state (self, LB_LIGHT_TRIPPED);
-}
-
-gboolean
-lb_bench_light_on (LbBench *self, LbBenchJob *job, double level, GError **error)
-{
-  LbLightSource *light = light_source (self);
-  g_autoptr (GError) local_error = NULL;
-  gint64 deadline_us = lb_bench_deadline ();
-  gboolean done = check_heartbeat (self, &local_error);
-
-  if (light == NULL)
-    {
-      /* The source plane is the light. */
-      self->lit = done;
-      if (done)
-        lb_bench_set_light_state (self, LB_LIGHT_ON);
-    }
-  else
-    {
-      if (done && level != self->light_level)
-        {
-          done = lb_light_source_set_level (light, level, NULL, job->cancellable, deadline_us, &local_error);
-          self->light_level = done ? level : 0;
-        }
-      if (done && self->lit)
-        done = lb_light_source_renew (light, job->generation, LB_BENCH_LEASE_US, job->cancellable,
-                                      deadline_us, &local_error);
-      else if (done)
-        done = lb_light_source_output_on (light, job->generation, LB_BENCH_LEASE_US, job->cancellable,
-                                          deadline_us, &local_error);
-      if (done && !self->lit)
-        lb_bench_set_light_state (self, LB_LIGHT_ON);
-      self->lit = done;
-    }
-  if (done)
-    return TRUE;
-  note_trip (self, local_error);
-  g_propagate_error (error, g_steal_pointer (&local_error));
-  return FALSE;
-}
-
-gboolean
-lb_bench_light_off (LbBench *self, GError **error)
-{
-  LbLightSource *light = light_source (self);
-  gboolean off = TRUE;
-
-  if (!self->lit)
-    return TRUE;
-  self->lit = FALSE;
-  if (light != NULL)
-    {
-      off = lb_device_get_state (LB_DEVICE (light)) == LB_DEVICE_ABSENT ||
-            lb_light_source_output_off (light, NULL, lb_bench_deadline (), error);
-      if (!off)
-        lb_light_source_off_now (light, atomic_load (&self->generation));
-    }
-  else if (lb_device_get_state (self->devices[LB_ROLE_SOURCE]) != LB_DEVICE_ABSENT)
-    {
-      off = lb_modulator_blank (LB_MODULATOR (self->devices[LB_ROLE_SOURCE]), NULL, lb_bench_deadline (),
-                                error);
-      self->shown[LB_ROLE_SOURCE] = 0;
-    }
-  if (lb_bench_get_light (self) == LB_LIGHT_ON)
-    lb_bench_set_light_state (self, off ? LB_LIGHT_ARMED : LB_LIGHT_NOT_CONFIRMED);
-  return off;
-}
-
-gboolean
-lb_bench_camera_stop (LbBench *self, GError **error)
-{
-  LbCamera *camera = LB_CAMERA (self->devices[LB_ROLE_CAMERA]);
-
-  if (!self->camera_running)
-    return TRUE;
-  self->camera_running = FALSE;
-  return lb_device_get_state (LB_DEVICE (camera)) == LB_DEVICE_ABSENT ||
-         lb_camera_stop (camera, NULL, lb_bench_deadline (), error);
-}
-
+/**
+ * lb_bench_begin_run:
+ * @ordinal: of the run in its session
+ *
+ * In an action: a new run, which keys the noise of simulated devices.
+ */
 void
 lb_bench_begin_run (LbBench *self, guint64 ordinal)
 {
   g_return_if_fail (LB_IS_BENCH (self));
+  g_return_if_fail (lb_bench_get_current (self, NULL) != NULL);
+
   for (guint role = 0; role < LB_N_ROLES; role++)
     if (self->devices[role] != NULL)
       lb_device_begin_run (self->devices[role], ordinal);
 }
 
+static gboolean
+configure_camera (LbBench *self,
+                  const LbCameraFormat *want,
+                  LbCameraFormat *format,
+                  GCancellable *cancellable,
+                  GError **error)
+{
+  LbCamera *camera = LB_CAMERA (self->devices[LB_ROLE_CAMERA]);
+
+  if (!lb_bench_stop_camera (self, error) ||
+      !lb_camera_configure (camera, want, format, cancellable, lb_bench_get_deadline (), error) ||
+      !lb_camera_start (camera, CAMERA_BUFFERS, cancellable, lb_bench_get_deadline (), error))
+    {
+      g_prefix_error (error, "%s: ", lb_role_get_name (LB_ROLE_CAMERA));
+      return FALSE;
+    }
+  self->camera_running = TRUE;
+  self->exposure_us = 0;
+  return TRUE;
+}
+
+/**
+ * lb_bench_configure_camera:
+ * @want: region (sensor pixels) and depth; width 0: the whole sensor, bits 0: the deepest
+ * @actual: (out) (optional): what is in force
+ *
+ * In an action: stops the camera, sets the region of interest, starts it again.
+ *
+ * Returns: %FALSE with an LbDeviceError, and the camera stopped; or NOT_IN_ACTION
+ */
 gboolean
 lb_bench_configure_camera (LbBench *self,
                            const LbCameraFormat *want,
@@ -134,210 +71,272 @@ lb_bench_configure_camera (LbBench *self,
                            GCancellable *cancellable,
                            GError **error)
 {
-  LbCamera *camera = LB_CAMERA (self->devices[LB_ROLE_CAMERA]);
-  LbCameraFormat format;
+  LbCameraFormat format = { 0 };
 
-  if (lb_bench_current_job (self, error) == NULL)
+  g_return_val_if_fail (LB_IS_BENCH (self) && want != NULL, FALSE);
+  if (lb_bench_get_current (self, error) == NULL ||
+      !configure_camera (self, want, &format, cancellable, error))
     return FALSE;
-  if (!lb_bench_camera_stop (self, error) ||
-      !lb_camera_configure (camera, want, &format, cancellable, lb_bench_deadline (), error) ||
-      !lb_camera_start (camera, 4, cancellable, lb_bench_deadline (), error))
-    {
-      g_prefix_error (error, "%s: ", lb_role_get_name (LB_ROLE_CAMERA));
-      return FALSE;
-    }
-  self->camera_running = TRUE;
+  g_mutex_lock (&self->lock);
   self->camera_format = format;
-  self->exposure_us = 0;
+  g_mutex_unlock (&self->lock);
   if (actual != NULL)
     *actual = format;
   return TRUE;
 }
 
-void
-lb_bench_get_camera_format (LbBench *self, LbCameraFormat *format)
-{
-  g_return_if_fail (LB_IS_BENCH (self));
-  *format = self->camera_format;
-}
-
-/* Waits in bench time; keeps a lit lease alive on the way. */
 static gboolean
-wait_until (LbBench *self, LbBenchJob *job, gint64 time_us, GError **error)
+set_exposure (Sequence *sequence, GError **error)
 {
-  LbClock *clock = self->driver_context.clock;
-  gint64 step_us = lb_clock_is_virtual (clock) ? G_MAXINT64 / 4 : LB_BENCH_RENEW_US;
+  LbBench *self = sequence->bench;
+  const LbExposure *exposure = &sequence->exposure;
 
-  while (lb_clock_now_us (clock) < time_us)
-    {
-      gint64 next_us = MIN (time_us, lb_clock_now_us (clock) + step_us);
-
-      if (self->lit && !lb_bench_light_on (self, job, self->light_level, error))
-        return FALSE;
-      if (!lb_clock_wait_until (clock, next_us, job->cancellable, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-/* Hands a changed pattern to its plane; @changed tells that it did. */
-static gboolean
-show (LbBench *self, LbBenchJob *job, LbRole role, LbPattern *pattern, gboolean *changed, GError **error)
-{
-  *changed = FALSE;
-  if (pattern == NULL || pattern->serial == self->shown[role])
-    return TRUE;
-  self->shown[role] = 0;
-  if (!lb_modulator_show (LB_MODULATOR (self->devices[role]), pattern, ++self->sequence[role],
-                          job->cancellable, lb_bench_deadline (), error))
-    return FALSE;
-  self->shown[role] = pattern->serial;
-  *changed = TRUE;
-  return TRUE;
-}
-
-/* Shows both patterns; *@ready_us: bench time from which they are settled. */
-static gboolean
-show_patterns (LbBench *self, LbBenchJob *job, const LbExposure *exposure, gint64 *ready_us, GError **error)
-{
-  const LbSetupOptics *optics = lb_setup_get_optics (self->setup);
-  const double settling_us[2] = { optics->source_settling_us, optics->weight_settling_us };
-  LbPattern *patterns[2] = { exposure->source, exposure->weight };
-  gboolean changed[2];
-
-  *ready_us = lb_clock_now_us (self->driver_context.clock);
-  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
-    if (!show (self, job, role, patterns[role], &changed[role], error))
-      {
-        g_prefix_error (error, "%s: ", lb_role_get_name (role));
-        return FALSE;
-      }
-  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
-    {
-      gint64 presented_us;
-
-      if (!changed[role])
-        continue;
-      if (!lb_modulator_wait_presented (LB_MODULATOR (self->devices[role]), self->sequence[role],
-                                        &presented_us, job->cancellable, lb_bench_deadline (), error))
-        {
-          g_prefix_error (error, "%s: ", lb_role_get_name (role));
-          return FALSE;
-        }
-      *ready_us = MAX (*ready_us, presented_us + (gint64) ceil (settling_us[role]));
-    }
-  return TRUE;
-}
-
-static gboolean
-set_exposure (LbBench *self, LbBenchJob *job, const LbExposure *exposure, GError **error)
-{
-  double gain = exposure->gain > 0 ? exposure->gain : 1;
-
-  if (exposure->exposure_us == self->exposure_us && gain == self->gain)
+  if (exposure->exposure_us == self->exposure_us && exposure->gain == self->gain)
     return TRUE;
   self->exposure_us = 0;
-  if (!lb_camera_set_exposure (LB_CAMERA (self->devices[LB_ROLE_CAMERA]), exposure->exposure_us, gain, NULL,
-                               NULL, NULL, job->cancellable, lb_bench_deadline (), error))
+  self->valid_from_sequence = 0;
+  if (!lb_camera_set_exposure (LB_CAMERA (self->devices[LB_ROLE_CAMERA]), exposure->exposure_us,
+                               exposure->gain, NULL, NULL, &self->valid_from_sequence,
+                               sequence->action->cancellable, lb_bench_get_deadline (), error))
     {
       g_prefix_error (error, "%s: ", lb_role_get_name (LB_ROLE_CAMERA));
       return FALSE;
     }
   self->exposure_us = exposure->exposure_us;
-  self->gain = gain;
+  self->gain = exposure->gain;
   return TRUE;
 }
 
-/* Light as the exposure wants it. */
+/* --- Planes ----------------------------------------------------------------------------- */
+
+/* Hands a pattern to its plane if another stands there; *@changed tells so. */
 static gboolean
-set_light (LbBench *self, LbBenchJob *job, const LbExposure *exposure, GError **error)
+show (Sequence *sequence, guint role, gboolean *changed, GError **error)
 {
-  double level =
-      exposure->light_level > 0 ? exposure->light_level : lb_setup_get_optics (self->setup)->light_level;
+  LbBench *self = sequence->bench;
+  LbBenchPlane *plane = &self->planes[role];
 
-  if (!exposure->light)
-    {
-      /* Without a light source the source plane is dark already, by its pattern. */
-      gboolean off = light_source (self) == NULL || lb_bench_light_off (self, error);
-
-      if (!off)
-        g_prefix_error (error, "%s: ", lb_role_get_name (LB_ROLE_LIGHT));
-      return off;
-    }
-  if (lb_bench_light_on (self, job, level, error))
+  *changed = FALSE;
+  if (plane->wanted == NULL || plane->wanted->serial == plane->shown)
     return TRUE;
-  g_prefix_error (error, "%s: ", lb_role_get_name (LB_ROLE_LIGHT));
-  return FALSE;
+  plane->shown = 0;
+  if (role == LB_ROLE_SOURCE)
+    {
+      g_mutex_lock (&self->lock);
+      self->source_black = FALSE;
+      g_mutex_unlock (&self->lock);
+    }
+  if (!lb_modulator_show (LB_MODULATOR (self->devices[role]), plane->wanted, ++plane->sequence,
+                          sequence->action->cancellable, lb_bench_get_deadline (), error))
+    {
+      g_prefix_error (error, "%s: ", lb_role_get_name (role));
+      return FALSE;
+    }
+  *changed = TRUE;
+  return TRUE;
 }
 
 static gboolean
-take_frames (LbBench *self,
-             LbBenchJob *job,
-             const LbExposure *exposure,
-             gint64 ready_us,
-             LbFrameSink sink,
-             gpointer data,
-             GError **error)
+wait_presented (Sequence *sequence, guint role, GError **error)
 {
-  LbCamera *camera = LB_CAMERA (self->devices[LB_ROLE_CAMERA]);
-  gint64 patience_us = (gint64) MAX (3 * G_USEC_PER_SEC, 4 * exposure->exposure_us + G_USEC_PER_SEC);
+  LbBench *self = sequence->bench;
+  LbBenchPlane *plane = &self->planes[role];
+  gint64 presented_us = 0;
 
-  for (guint nth = 0; nth < MAX (exposure->frames, 1); nth++)
+  if (!lb_modulator_wait_presented (LB_MODULATOR (self->devices[role]), plane->sequence, &presented_us,
+                                    sequence->action->cancellable, lb_bench_get_deadline (), error))
     {
-      g_autoptr (LbFrame) frame = NULL;
+      g_prefix_error (error, "%s: ", lb_role_get_name (role));
+      return FALSE;
+    }
+  plane->shown = plane->wanted->serial;
+  lb_bench_note_presented (self, role, presented_us);
+  return TRUE;
+}
 
-      if (exposure->light && !set_light (self, job, exposure, error))
-        return FALSE;
-      frame = lb_camera_wait_frame (camera, ready_us, job->cancellable, g_get_monotonic_time () + patience_us,
+static void
+want (LbBench *self, guint role, LbPattern *pattern)
+{
+  if (pattern == NULL || pattern == self->planes[role].wanted)
+    return;
+  g_clear_pointer (&self->planes[role].wanted, lb_pattern_unref);
+  self->planes[role].wanted = lb_pattern_ref (pattern);
+}
+
+/* --- Light -------------------------------------------------------------------------------- */
+
+static gboolean
+set_light (Sequence *sequence, GError **error)
+{
+  LbBench *self = sequence->bench;
+  gboolean done = sequence->exposure.light
+                      ? lb_bench_light_on (self, sequence->action, sequence->exposure.light_level,
+                                           sequence->action->cancellable, error)
+                      : lb_bench_light_off (self, error);
+
+  if (!done)
+    {
+      g_prefix_error (error, "%s: ", lb_role_get_name (LB_ROLE_LIGHT));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* Everything as the exposure wants it. Both planes are asked before either is
+ * waited for. Without a light source the source plane is the light: it must count
+ * as lit before it shows anything, and shows nothing for a dark exposure. */
+static gboolean
+prepare (Sequence *sequence, GError **error)
+{
+  LbBench *self = sequence->bench;
+  gboolean has_light = lb_bench_has_light_source (self);
+  gboolean early = !sequence->exposure.light || !has_light;
+  gboolean changed[2] = { FALSE, FALSE };
+  guint first = !sequence->exposure.light && !has_light ? LB_ROLE_WEIGHT : LB_ROLE_SOURCE;
+
+  want (self, LB_ROLE_SOURCE, sequence->exposure.source);
+  want (self, LB_ROLE_WEIGHT, sequence->exposure.weight);
+  if (early && !set_light (sequence, error))
+    return FALSE;
+  for (guint role = first; role <= LB_ROLE_WEIGHT; role++)
+    if (!show (sequence, role, &changed[role], error))
+      return FALSE;
+  if (!set_exposure (sequence, error) || (!early && !set_light (sequence, error)))
+    return FALSE;
+  for (guint role = first; role <= LB_ROLE_WEIGHT; role++)
+    if (changed[role] && !wait_presented (sequence, role, error))
+      return FALSE;
+  sequence->ready_us = lb_clock_now_us (self->driver_context.clock);
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    sequence->ready_us = MAX (sequence->ready_us, self->planes[role].settled_us);
+  return TRUE;
+}
+
+/* --- Frames --------------------------------------------------------------------------------- */
+
+/* Wall time by which the frame must be there. */
+static gint64
+get_frame_deadline (Sequence *sequence)
+{
+  LbBench *self = sequence->bench;
+  LbClock *clock = self->driver_context.clock;
+  double longest_us = MAX (sequence->exposure.exposure_us, self->camera_caps.frame_period_us);
+  gint64 until_ready_us =
+      lb_clock_is_virtual (clock) ? 0 : MAX (sequence->ready_us - lb_clock_now_us (clock), 0);
+
+  return lb_bench_get_deadline () + until_ready_us + (gint64) (3 * longest_us);
+}
+
+static LbFrame *
+take_frame (Sequence *sequence, GError **error)
+{
+  LbBench *self = sequence->bench;
+  LbCamera *camera = LB_CAMERA (self->devices[LB_ROLE_CAMERA]);
+  gint64 deadline_us = get_frame_deadline (sequence);
+  g_autoptr (LbFrame) frame = NULL;
+
+  /* Frames that were under way when the exposure time was set still have the old one. */
+  do
+    {
+      g_clear_pointer (&frame, lb_frame_unref);
+      frame = lb_camera_wait_frame (camera, sequence->ready_us, sequence->action->cancellable, deadline_us,
                                     error);
       if (frame == NULL)
         {
           g_prefix_error (error, "%s: ", lb_role_get_name (LB_ROLE_CAMERA));
-          return FALSE;
+          return NULL;
         }
-      ready_us = frame->end_us;
-      atomic_fetch_add (&self->exposures, 1);
-      if (lb_bench_current_job (self, error) == NULL || !sink (exposure, nth, frame, data, error))
+      sequence->ready_us = MAX (sequence->ready_us, frame->start_us + 1);
+    }
+  while (frame->sequence < self->valid_from_sequence);
+  if (!lb_bench_light_check (self, error))
+    return NULL;
+  atomic_fetch_add (&self->exposures, 1);
+  return g_steal_pointer (&frame);
+}
+
+/* Before each frame, and before what leads to it. */
+static gboolean
+go_on (Sequence *sequence, GError **error)
+{
+  if (!g_cancellable_is_cancelled (sequence->action->cancellable))
+    return lb_bench_light_revive (sequence->bench, sequence->action, sequence->action->cancellable, error);
+  g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED, _ ("\"%s\" was cancelled"),
+               sequence->action->name);
+  return FALSE;
+}
+
+static void
+fill_in (Sequence *sequence)
+{
+  const LbSetupOptics *optics = lb_setup_get_optics (sequence->bench->setup);
+  LbExposure *exposure = &sequence->exposure;
+
+  exposure->frames = MAX (exposure->frames, 1);
+  exposure->gain = exposure->gain > 0 ? exposure->gain : 1;
+  exposure->exposure_us = exposure->exposure_us > 0 ? exposure->exposure_us : optics->exposure_us;
+  exposure->light_level = exposure->light_level > 0 ? exposure->light_level : optics->light_level;
+}
+
+static gboolean
+expose (Sequence *sequence, LbFrameSink sink, gpointer data, GError **error)
+{
+  const LbExposure given = sequence->exposure;
+
+  fill_in (sequence);
+  if (!go_on (sequence, error) || !prepare (sequence, error))
+    return FALSE;
+  for (guint nth = 0; nth < sequence->exposure.frames; nth++)
+    {
+      g_autoptr (LbFrame) frame = go_on (sequence, error) ? take_frame (sequence, error) : NULL;
+
+      if (frame == NULL || !sink (&given, nth, frame, data, error))
         return FALSE;
     }
   return TRUE;
 }
 
-/* Without a light source a dark exposure shows a black source plane. */
-static void
-black_source (LbBench *self, LbExposure *exposure, LbPattern **black)
-{
-  if (exposure->light || light_source (self) != NULL)
-    return;
-  if (*black == NULL)
-    *black = lb_pattern_new_uniform (self->modulator_caps[LB_ROLE_SOURCE].width,
-                                     self->modulator_caps[LB_ROLE_SOURCE].height, 0);
-  exposure->source = *black;
-}
-
 static gboolean
-expose (LbBench *self,
-        LbBenchJob *job,
-        LbExposure *exposure,
-        LbPattern **black,
-        LbFrameSink sink,
-        gpointer data,
-        GError **error)
+run_exposures (Sequence *sequence, LbExposureSource source, LbFrameSink sink, gpointer data, GError **error)
 {
-  gint64 ready_us;
-
-  if (exposure->light && exposure->exposure_us > LONGEST_LIT_EXPOSURE_US)
+  for (;;)
     {
-      g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_RANGE,
-                           _ ("an exposure with light on can be 0.5 s at most: use several"));
-      return FALSE;
+      g_autoptr (GError) local_error = NULL;
+
+      sequence->exposure = (LbExposure){ .frames = 1 };
+      if (!source (&sequence->exposure, data, &local_error))
+        {
+          gboolean ended = local_error == NULL;
+
+          if (!ended)
+            g_propagate_error (error, g_steal_pointer (&local_error));
+          return ended;
+        }
+      if (!expose (sequence, sink, data, error))
+        return FALSE;
     }
-  black_source (self, exposure, black);
-  return show_patterns (self, job, exposure, &ready_us, error) && set_exposure (self, job, exposure, error) &&
-         set_light (self, job, exposure, error) && wait_until (self, job, ready_us, error) &&
-         take_frames (self, job, exposure, ready_us, sink, data, error);
 }
 
+static void
+cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  lb_bench_action_cancel (user_data);
+}
+
+/**
+ * lb_bench_run_sequence:
+ * @source: is asked for one exposure after the other
+ * @sink: is given their frames, in order
+ * @data: for both
+ * @cancellable: (nullable): the action's, or another that ends it too
+ *
+ * In an action: shows the patterns that changed, sets light and exposure, waits
+ * until the planes have settled, takes frames whose exposure began after that,
+ * hands them on, asks for the next. The light is off when it returns.
+ *
+ * Returns: %TRUE when @source has no more; %FALSE with the error of a device, of @source or of @sink, with
+ *   NOT_IN_ACTION, STOPPED, LEASE, or a CANCELLED
+ */
 gboolean
 lb_bench_run_sequence (LbBench *self,
                        LbExposureSource source,
@@ -346,36 +345,20 @@ lb_bench_run_sequence (LbBench *self,
                        GCancellable *cancellable,
                        GError **error)
 {
-  LbBenchJob *job = lb_bench_current_job (self, error);
-  g_autoptr (LbPattern) black = NULL;
-  g_autoptr (GError) local_error = NULL;
-  gboolean done = job != NULL;
+  Sequence sequence = { .bench = self };
+  gulong handler = 0;
+  gboolean done;
 
   g_return_val_if_fail (LB_IS_BENCH (self) && source != NULL && sink != NULL, FALSE);
 
-  while (done)
-    {
-      LbExposure exposure = { .frames = 1 };
-
-      if (g_cancellable_is_cancelled (cancellable) || g_cancellable_is_cancelled (job->cancellable))
-        {
-          g_set_error (&local_error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED, _ ("\"%s\" was cancelled"),
-                       job->name);
-          done = FALSE;
-        }
-      else if (lb_bench_current_job (self, &local_error) == NULL)
-        done = FALSE;
-      else if (!source (&exposure, data, &local_error))
-        {
-          done = local_error == NULL;
-          break;
-        }
-      else
-        done = expose (self, job, &exposure, &black, sink, data, &local_error);
-    }
-  if (job != NULL && !atomic_load (&job->abandoned))
-    done = lb_bench_light_off (self, done ? &local_error : NULL) && done;
-  if (local_error != NULL)
-    g_propagate_error (error, g_steal_pointer (&local_error));
-  return done;
+  sequence.action = lb_bench_get_current (self, error);
+  if (sequence.action == NULL)
+    return FALSE;
+  if (cancellable != NULL && cancellable != sequence.action->cancellable)
+    handler =
+        g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), lb_bench_action_ref (sequence.action),
+                               (GDestroyNotify) lb_bench_action_unref);
+  done = run_exposures (&sequence, source, sink, data, error);
+  g_cancellable_disconnect (cancellable, handler);
+  return lb_bench_light_off (self, done ? error : NULL) && done;
 }

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lb-bench-private.h"
 
+#include <math.h>
+
 #include <glib/gi18n-lib.h>
 
-/* The bench as an object: devices, state with notification in M, STOP. */
+/* The bench as an object: its devices, its state and their notification in M. */
 
-enum
-{
-  PROP_STATE = 1,
-  PROP_LIGHT,
-  PROP_ACTION,
-  N_PROPERTIES,
-};
+static GParamSpec *properties[LB_BENCH_N_PROPERTIES];
 
-static GParamSpec *properties[N_PROPERTIES];
-
-G_DEFINE_QUARK (lb - bench - error - quark, lb_bench_error)
+/* clang-format off */
+G_DEFINE_QUARK (lb-bench-error-quark, lb_bench_error)
+/* clang-format on */
 G_DEFINE_FINAL_TYPE (LbBench, lb_bench, G_TYPE_OBJECT)
 
 static void
@@ -25,13 +21,13 @@ lb_bench_get_property (GObject *object, guint id, GValue *value, GParamSpec *spe
 
   switch (id)
     {
-    case PROP_STATE:
+    case LB_BENCH_PROP_STATE:
       g_value_set_uint (value, lb_bench_get_state (self));
       break;
-    case PROP_LIGHT:
+    case LB_BENCH_PROP_LIGHT:
       g_value_set_uint (value, lb_bench_get_light (self));
       break;
-    case PROP_ACTION:
+    case LB_BENCH_PROP_ACTION:
       g_value_take_string (value, lb_bench_dup_action (self));
       break;
     default:
@@ -39,7 +35,8 @@ lb_bench_get_property (GObject *object, guint id, GValue *value, GParamSpec *spe
     }
 }
 
-/* Jobs hold a reference, so no action runs here. */
+/* Actions hold a reference, so none runs here, and the light is off: but a bench
+ * that goes must never leave it on. */
 static void
 lb_bench_dispose (GObject *object)
 {
@@ -48,10 +45,11 @@ lb_bench_dispose (GObject *object)
   if (self->devices[LB_ROLE_LIGHT] != NULL)
     lb_light_source_off_now (LB_LIGHT_SOURCE (self->devices[LB_ROLE_LIGHT]),
                              atomic_fetch_add (&self->generation, 1) + 1);
-  if (self->heartbeat_source != NULL)
-    g_source_destroy (self->heartbeat_source);
-  g_clear_pointer (&self->heartbeat_source, g_source_unref);
-  lb_bench_abandon_worker (self);
+  if (self->heartbeat != NULL)
+    g_source_destroy (self->heartbeat);
+  g_clear_pointer (&self->heartbeat, g_source_unref);
+  lb_bench_end_watch (self);
+  lb_bench_end_worker (self);
   G_OBJECT_CLASS (lb_bench_parent_class)->dispose (object);
 }
 
@@ -65,11 +63,14 @@ lb_bench_finalize (GObject *object)
       g_clear_object (&self->devices[role]);
       g_clear_pointer (&self->identities[role], lb_identity_free);
     }
+  for (guint plane = 0; plane < G_N_ELEMENTS (self->planes); plane++)
+    g_clear_pointer (&self->planes[plane].wanted, lb_pattern_unref);
   g_clear_object (&self->driver_context.shared);
   g_clear_object (&self->driver_context.clock);
   g_clear_object (&self->setup);
   g_main_context_unref (self->context);
   g_mutex_clear (&self->lock);
+  g_cond_clear (&self->changed);
   G_OBJECT_CLASS (lb_bench_parent_class)->finalize (object);
 }
 
@@ -82,19 +83,21 @@ lb_bench_class_init (LbBenchClass *klass)
   object_class->get_property = lb_bench_get_property;
   object_class->dispose = lb_bench_dispose;
   object_class->finalize = lb_bench_finalize;
-  properties[PROP_STATE] =
+  properties[LB_BENCH_PROP_STATE] =
       g_param_spec_uint ("state", NULL, NULL, 0, LB_BENCH_FAULTED, LB_BENCH_DISCONNECTED, flags);
-  properties[PROP_LIGHT] =
+  properties[LB_BENCH_PROP_LIGHT] =
       g_param_spec_uint ("light", NULL, NULL, 0, LB_LIGHT_NOT_CONFIRMED, LB_LIGHT_OFF, flags);
-  properties[PROP_ACTION] = g_param_spec_string ("action", NULL, NULL, NULL, flags);
-  g_object_class_install_properties (object_class, N_PROPERTIES, properties);
+  properties[LB_BENCH_PROP_ACTION] = g_param_spec_string ("action", NULL, NULL, NULL, flags);
+  g_object_class_install_properties (object_class, LB_BENCH_N_PROPERTIES, properties);
 }
 
 static void
 lb_bench_init (LbBench *self)
 {
   g_mutex_init (&self->lock);
+  g_cond_init (&self->changed);
   self->context = g_main_context_ref_thread_default ();
+  self->light_level = NAN;
   atomic_init (&self->generation, 1);
   atomic_init (&self->heartbeat_us, 0);
   atomic_init (&self->exposures, 0);
@@ -107,6 +110,15 @@ weak_ref_free (gpointer data)
 {
   g_weak_ref_clear (data);
   g_free (data);
+}
+
+static GWeakRef *
+weak_ref_new (LbBench *self)
+{
+  GWeakRef *weak = g_new0 (GWeakRef, 1);
+
+  g_weak_ref_init (weak, self);
+  return weak;
 }
 
 static gboolean
@@ -123,12 +135,38 @@ heartbeat_cb (gpointer user_data)
 static void
 start_heartbeat (LbBench *self)
 {
-  GWeakRef *weak = g_new0 (GWeakRef, 1);
+  self->heartbeat = g_timeout_source_new (LB_BENCH_HEARTBEAT_US / 5000);
+  g_source_set_callback (self->heartbeat, heartbeat_cb, weak_ref_new (self), weak_ref_free);
+  g_source_attach (self->heartbeat, self->context);
+}
 
-  g_weak_ref_init (weak, self);
-  self->heartbeat_source = g_timeout_source_new (200);
-  g_source_set_callback (self->heartbeat_source, heartbeat_cb, weak, weak_ref_free);
-  g_source_attach (self->heartbeat_source, self->context);
+static gboolean
+heartbeat_is_old (LbBench *self)
+{
+  gint64 heartbeat_us = atomic_load (&self->heartbeat_us);
+
+  return heartbeat_us != 0 && g_get_monotonic_time () - heartbeat_us > LB_BENCH_HEARTBEAT_US;
+}
+
+/*
+ * A program may have no M that runs, or one that has ended (unit tests, small
+ * tools): no operator sits there who could press STOP in it. So the heartbeat
+ * counts once M has beaten, and while a thread runs M, which is when that thread
+ * owns it: a loop that hangs in a callback still does.
+ */
+gboolean
+lb_bench_is_deaf (LbBench *self)
+{
+  if (!heartbeat_is_old (self))
+    return FALSE;
+  if (g_main_context_acquire (self->context))
+    {
+      g_main_context_release (self->context);
+      return FALSE;
+    }
+  /* A loop that has only just begun to run beats at once. */
+  g_usleep (20 * 1000);
+  return heartbeat_is_old (self);
 }
 
 /* --- Making one ------------------------------------------------------------------------ */
@@ -143,41 +181,39 @@ create_devices (LbBench *self, GError **error)
 
       if (name == NULL)
         continue;
-      if (driver == NULL || !driver->roles[role])
+      if (driver != NULL && driver->roles[role])
+        self->devices[role] = driver->create (&self->driver_context, role, error);
+      else
+        g_set_error (error, LB_SETUP_ERROR, LB_SETUP_ERROR_VALUE,
+                     driver == NULL ? _ ("there is no driver \"%s\" for \"devices.%s\"")
+                                    : _ ("the driver \"%s\" cannot be used for \"devices.%s\""),
+                     name, lb_role_get_name (role));
+      if (self->devices[role] == NULL)
         {
-          g_set_error (error, LB_SETUP_ERROR, LB_SETUP_ERROR_VALUE,
-                       driver == NULL ? _ ("setup %s: there is no driver \"%s\" for %s")
-                                      : _ ("setup %s: the driver \"%s\" cannot be used for %s"),
-                       lb_setup_get_name (self->setup), name, lb_role_get_name (role));
+          g_prefix_error (error, _ ("setup %s: "), lb_setup_get_name (self->setup));
           return FALSE;
         }
-      self->devices[role] = driver->create (&self->driver_context, role, error);
-      if (self->devices[role] == NULL)
-        return FALSE;
     }
   return TRUE;
 }
 
-static gboolean
-all_simulated (LbSetup *setup)
+static void
+start (LbBench *self)
 {
-  for (guint role = 0; role < LB_N_ROLES; role++)
-    {
-      const char *name = lb_setup_get_driver (setup, role);
-      const LbDriver *driver = name != NULL ? lb_drivers_find (name) : NULL;
-
-      if (driver != NULL && !driver->simulated)
-        return FALSE;
-    }
-  return TRUE;
+  lb_bench_start_worker (self);
+  lb_bench_start_watch (self);
+  start_heartbeat (self);
 }
 
 /**
  * lb_bench_new:
- * @options: (nullable): seeds and where virtual time begins
+ * @options: (nullable): seeds, and where virtual time begins
  *
- * Returns: (transfer full): a bench with the devices of @setup, none of them
- *   open; or %NULL: the setup names a driver or an option that there is not
+ * Makes a bench with the devices of @setup, none of them open. Time is virtual
+ * if all of them are simulated, else wall time.
+ *
+ * Returns: (transfer full): the bench, or %NULL with an LbSetupError: a driver or one of its keys that there
+ *   is not, or a value out of range
  */
 LbBench *
 lb_bench_new (LbSetup *setup, const LbBenchOptions *options, GError **error)
@@ -191,13 +227,12 @@ lb_bench_new (LbSetup *setup, const LbBenchOptions *options, GError **error)
   self->driver_context.setup = setup;
   self->driver_context.seed = options != NULL ? options->seed : 0;
   self->driver_context.world_seed = options != NULL ? options->world_seed : 0;
-  self->driver_context.clock = all_simulated (setup)
+  self->driver_context.clock = lb_setup_is_simulated (setup)
                                    ? lb_clock_new_virtual (options != NULL ? options->start_us : 0)
                                    : lb_clock_new_wall ();
   if (!create_devices (self, error))
     return NULL;
-  lb_bench_start_worker (self);
-  start_heartbeat (self);
+  start (self);
   return g_steal_pointer (&self);
 }
 
@@ -210,68 +245,73 @@ lb_bench_new_for_devices (LbSetup *setup, LbClock *clock, LbDevice *devices[LB_N
   self->driver_context.setup = setup;
   self->driver_context.clock = g_object_ref (clock);
   for (guint role = 0; role < LB_N_ROLES; role++)
-    self->devices[role] = devices[role];
-  lb_bench_start_worker (self);
-  start_heartbeat (self);
+    self->devices[role] = g_steal_pointer (&devices[role]);
+  start (self);
   return self;
 }
 
-/* --- State ---------------------------------------------------------------------------------- */
+/* --- Notification ---------------------------------------------------------------------- */
 
 static gboolean
 notify_cb (gpointer user_data)
 {
-  LbBench *self = user_data;
+  g_autoptr (LbBench) self = g_weak_ref_get (user_data);
+  guint changes;
 
+  if (self == NULL)
+    return G_SOURCE_REMOVE;
   g_mutex_lock (&self->lock);
-  g_clear_pointer (&self->notify, g_source_unref);
+  changes = self->changes;
+  self->changes = 0;
   g_mutex_unlock (&self->lock);
-  for (guint id = 1; id < N_PROPERTIES; id++)
-    g_object_notify_by_pspec (G_OBJECT (self), properties[id]);
+  for (guint id = 1; id < LB_BENCH_N_PROPERTIES; id++)
+    if (changes & (1u << id))
+      g_object_notify_by_pspec (G_OBJECT (self), properties[id]);
   return G_SOURCE_REMOVE;
 }
 
-/* With the lock held. One notification stands for all changes until M runs. */
-static void
-queue_notify (LbBench *self)
+/* One notification stands for all changes until M comes to it. */
+void
+lb_bench_changed_locked (LbBench *self, guint property)
 {
-  if (self->notify != NULL)
+  g_autoptr (GSource) source = NULL;
+  gboolean pending = self->changes != 0;
+
+  self->changes |= 1u << property;
+  if (pending)
     return;
-  self->notify = g_idle_source_new ();
-  g_source_set_priority (self->notify, G_PRIORITY_DEFAULT);
-  g_source_set_callback (self->notify, notify_cb, g_object_ref (self), g_object_unref);
-  g_source_attach (self->notify, self->context);
+  /* Weak: an M that nobody runs must not keep the bench. */
+  source = g_idle_source_new ();
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, notify_cb, weak_ref_new (self), weak_ref_free);
+  g_source_attach (source, self->context);
 }
 
 void
-lb_bench_notify (LbBench *self)
+lb_bench_set_light_locked (LbBench *self, LbLightState light)
 {
-  g_mutex_lock (&self->lock);
-  queue_notify (self);
-  g_mutex_unlock (&self->lock);
+  if (self->light == light)
+    return;
+  self->light = light;
+  lb_bench_changed_locked (self, LB_BENCH_PROP_LIGHT);
 }
 
 void
-lb_bench_set_state (LbBench *self, LbBenchState state)
+lb_bench_set_state_locked (LbBench *self, LbBenchState state)
 {
-  g_mutex_lock (&self->lock);
+  if (self->state == state)
+    return;
   self->state = state;
-  queue_notify (self);
-  g_mutex_unlock (&self->lock);
+  lb_bench_changed_locked (self, LB_BENCH_PROP_STATE);
 }
 
-void
-lb_bench_set_light_state (LbBench *self, LbLightState light)
-{
-  g_mutex_lock (&self->lock);
-  if (self->light != light)
-    {
-      self->light = light;
-      queue_notify (self);
-    }
-  g_mutex_unlock (&self->lock);
-}
+/* --- What it is, has and does: any thread ------------------------------------------------ */
 
+/**
+ * lb_bench_get_state:
+ *
+ * Returns: what the bench does
+ */
 LbBenchState
 lb_bench_get_state (LbBench *self)
 {
@@ -279,11 +319,16 @@ lb_bench_get_state (LbBench *self)
 
   g_return_val_if_fail (LB_IS_BENCH (self), LB_BENCH_DISCONNECTED);
   g_mutex_lock (&self->lock);
-  state = self->state == LB_BENCH_IDLE && self->job != NULL ? LB_BENCH_ACTIVE : self->state;
+  state = self->state == LB_BENCH_IDLE && self->action != NULL ? LB_BENCH_ACTIVE : self->state;
   g_mutex_unlock (&self->lock);
   return state;
 }
 
+/**
+ * lb_bench_get_light:
+ *
+ * Returns: the state of the light
+ */
 LbLightState
 lb_bench_get_light (LbBench *self)
 {
@@ -296,6 +341,11 @@ lb_bench_get_light (LbBench *self)
   return light;
 }
 
+/**
+ * lb_bench_dup_action:
+ *
+ * Returns: (transfer full) (nullable): name of the action that runs
+ */
 char *
 lb_bench_dup_action (LbBench *self)
 {
@@ -303,11 +353,16 @@ lb_bench_dup_action (LbBench *self)
 
   g_return_val_if_fail (LB_IS_BENCH (self), NULL);
   g_mutex_lock (&self->lock);
-  name = self->job != NULL ? g_strdup (self->job->name) : NULL;
+  name = self->action != NULL ? g_strdup (self->action->name) : NULL;
   g_mutex_unlock (&self->lock);
   return name;
 }
 
+/**
+ * lb_bench_get_setup:
+ *
+ * Returns: (transfer none): the setup that it was made of
+ */
 LbSetup *
 lb_bench_get_setup (LbBench *self)
 {
@@ -315,6 +370,11 @@ lb_bench_get_setup (LbBench *self)
   return self->setup;
 }
 
+/**
+ * lb_bench_get_clock:
+ *
+ * Returns: (transfer none): bench time
+ */
 LbClock *
 lb_bench_get_clock (LbBench *self)
 {
@@ -322,6 +382,11 @@ lb_bench_get_clock (LbBench *self)
   return self->driver_context.clock;
 }
 
+/**
+ * lb_bench_get_device:
+ *
+ * Returns: (transfer none) (nullable): the device of @role; only the worker may call it
+ */
 LbDevice *
 lb_bench_get_device (LbBench *self, LbRole role)
 {
@@ -329,6 +394,17 @@ lb_bench_get_device (LbBench *self, LbRole role)
   return self->devices[role];
 }
 
+gboolean
+lb_bench_has_light_source (LbBench *self)
+{
+  return self->devices[LB_ROLE_LIGHT] != NULL;
+}
+
+/**
+ * lb_bench_dup_identity:
+ *
+ * Returns: (transfer full) (nullable): who the device of @role said it is when it was connected; %NULL before
+ */
 LbIdentity *
 lb_bench_dup_identity (LbBench *self, LbRole role)
 {
@@ -342,24 +418,35 @@ lb_bench_dup_identity (LbBench *self, LbRole role)
   return identity;
 }
 
+/**
+ * lb_bench_dup_identities:
+ *
+ * Returns: (transfer full): the identities that are known, as texts by the names of the roles
+ */
 LbQuantities *
 lb_bench_dup_identities (LbBench *self)
 {
-  LbQuantities *identities = lb_quantities_new ();
+  LbQuantities *identities;
 
-  g_return_val_if_fail (LB_IS_BENCH (self), identities);
+  g_return_val_if_fail (LB_IS_BENCH (self), NULL);
+  identities = lb_quantities_new ();
   for (guint role = 0; role < LB_N_ROLES; role++)
     {
-      LbIdentity *identity = lb_bench_dup_identity (self, role);
+      g_autoptr (LbIdentity) identity = lb_bench_dup_identity (self, role);
       g_autofree char *text = identity != NULL ? lb_identity_to_string (identity) : NULL;
 
       if (text != NULL)
         lb_quantities_set_text (identities, lb_role_get_name (role), text);
-      lb_identity_free (identity);
     }
   return identities;
 }
 
+/**
+ * lb_bench_get_camera_caps:
+ * @caps: (out): as read when it was connected
+ *
+ * Returns: %FALSE before the bench was connected
+ */
 gboolean
 lb_bench_get_camera_caps (LbBench *self, LbCameraCaps *caps)
 {
@@ -370,6 +457,13 @@ lb_bench_get_camera_caps (LbBench *self, LbCameraCaps *caps)
   return caps->width > 0;
 }
 
+/**
+ * lb_bench_get_modulator_caps:
+ * @role: %LB_ROLE_SOURCE or %LB_ROLE_WEIGHT
+ * @caps: (out): as read when it was connected
+ *
+ * Returns: %FALSE before the bench was connected
+ */
 gboolean
 lb_bench_get_modulator_caps (LbBench *self, LbRole role, LbModulatorCaps *caps)
 {
@@ -381,18 +475,40 @@ lb_bench_get_modulator_caps (LbBench *self, LbRole role, LbModulatorCaps *caps)
   return caps->width > 0;
 }
 
+/**
+ * lb_bench_get_light_caps:
+ * @caps: (out): as read when it was connected
+ *
+ * Returns: %FALSE before the bench was connected, or if it has no light source
+ */
 gboolean
 lb_bench_get_light_caps (LbBench *self, LbLightSourceCaps *caps)
 {
   g_return_val_if_fail (LB_IS_BENCH (self) && caps != NULL, FALSE);
-  if (self->devices[LB_ROLE_LIGHT] == NULL)
-    return FALSE;
   g_mutex_lock (&self->lock);
   *caps = self->light_caps;
   g_mutex_unlock (&self->lock);
-  return caps->maximum > 0;
+  return lb_bench_has_light_source (self) && caps->maximum > 0;
 }
 
+/**
+ * lb_bench_get_camera_format:
+ * @format: (out): region and depth in force; zero before the bench was connected
+ */
+void
+lb_bench_get_camera_format (LbBench *self, LbCameraFormat *format)
+{
+  g_return_if_fail (LB_IS_BENCH (self) && format != NULL);
+  g_mutex_lock (&self->lock);
+  *format = self->camera_format;
+  g_mutex_unlock (&self->lock);
+}
+
+/**
+ * lb_bench_get_exposures:
+ *
+ * Returns: frames taken by sequences since the bench was made
+ */
 guint64
 lb_bench_get_exposures (LbBench *self)
 {
@@ -400,102 +516,14 @@ lb_bench_get_exposures (LbBench *self)
   return atomic_load (&self->exposures);
 }
 
+/**
+ * lb_bench_get_generation:
+ *
+ * Returns: a number that rises with each STOP; leases of light of an older one are refused
+ */
 guint64
 lb_bench_get_generation (LbBench *self)
 {
   g_return_val_if_fail (LB_IS_BENCH (self), 0);
   return atomic_load (&self->generation);
-}
-
-/* --- STOP ---------------------------------------------------------------------------------------- */
-
-/* Follows a STOP up: confirms darkness, blacks the planes. A thread of its own,
- * because it waits. */
-static gpointer
-stop_thread (gpointer user_data)
-{
-  g_autoptr (LbBench) self = user_data;
-  LbDevice *light = self->devices[LB_ROLE_LIGHT];
-  gint64 deadline_us = g_get_monotonic_time () + LB_BENCH_CONFIRM_US;
-
-  while (light != NULL && !lb_light_source_is_confirmed_off (LB_LIGHT_SOURCE (light)) &&
-         g_get_monotonic_time () < deadline_us)
-    g_usleep (5000);
-  if (light != NULL && !lb_light_source_is_confirmed_off (LB_LIGHT_SOURCE (light)))
-    lb_bench_set_light_state (self, LB_LIGHT_NOT_CONFIRMED);
-  else if (lb_bench_get_light (self) != LB_LIGHT_ARMED)
-    lb_bench_set_light_state (self, LB_LIGHT_OFF);
-  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
-    {
-      g_autoptr (GError) error = NULL;
-
-      if (self->devices[role] != NULL && lb_device_get_state (self->devices[role]) != LB_DEVICE_ABSENT &&
-          !lb_modulator_blank (LB_MODULATOR (self->devices[role]), NULL, deadline_us, &error))
-        g_message ("after STOP the %s plane could not be made black: %s", lb_role_get_name (role),
-                   error->message);
-    }
-  return NULL;
-}
-
-/**
- * lb_bench_stop:
- *
- * Light off now, planes black, the running action cancelled. Any thread; does
- * not wait. Nothing lights again before lb_bench_arm().
- */
-void
-lb_bench_stop (LbBench *self)
-{
-  guint64 generation;
-  LbBenchJob *job = NULL;
-
-  g_return_if_fail (LB_IS_BENCH (self));
-
-  /* The light first, and without a lock. */
-  generation = atomic_fetch_add (&self->generation, 1) + 1;
-  if (self->devices[LB_ROLE_LIGHT] != NULL)
-    lb_light_source_off_now (LB_LIGHT_SOURCE (self->devices[LB_ROLE_LIGHT]), generation);
-  g_mutex_lock (&self->lock);
-  self->stopped = TRUE;
-  if (self->light == LB_LIGHT_ARMED)
-    self->light = LB_LIGHT_OFF;
-  if (self->job != NULL)
-    job = lb_bench_job_ref (self->job);
-  queue_notify (self);
-  g_mutex_unlock (&self->lock);
-  if (job != NULL)
-    {
-      g_cancellable_cancel (job->cancellable);
-      lb_bench_job_unref (job);
-    }
-  g_thread_unref (g_thread_new ("lb-stop", stop_thread, g_object_ref (self)));
-}
-
-/**
- * lb_bench_arm:
- *
- * Lets actions turn the light on again after a STOP.
- */
-gboolean
-lb_bench_arm (LbBench *self, GError **error)
-{
-  gboolean armed = FALSE;
-
-  g_return_val_if_fail (LB_IS_BENCH (self), FALSE);
-
-  g_mutex_lock (&self->lock);
-  if (self->state == LB_BENCH_IDLE && self->job == NULL)
-    {
-      self->stopped = FALSE;
-      self->light = LB_LIGHT_ARMED;
-      armed = TRUE;
-      queue_notify (self);
-    }
-  else
-    g_set_error_literal (
-        error, LB_BENCH_ERROR, self->job != NULL ? LB_BENCH_ERROR_BUSY : LB_BENCH_ERROR_NOT_CONNECTED,
-        self->job != NULL ? _ ("the action that was stopped has not ended yet: wait, then arm again")
-                          : _ ("the bench is not connected: connect it, which arms it"));
-  g_mutex_unlock (&self->lock);
-  return armed;
 }

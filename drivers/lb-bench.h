@@ -15,6 +15,18 @@ G_BEGIN_DECLS
  * light. One action at a time; a second gets BUSY. It alone turns light on, and
  * turns it off on every way out of an action. It knows nothing of calibration
  * or matrices.
+ *
+ * The light is a lease of 1 s that the worker renews, at each device call and
+ * each 200 ms of waiting. It is renewed only while M, the main context in which
+ * the bench was made, answers: M's heartbeat must be younger than 1 s. That
+ * counts while a thread runs M, and once it has beaten for the first time, so
+ * that programs without a main loop can use a bench too.
+ *
+ * An action that does not end within 2 s of being cancelled (or a device that
+ * does not within 2 s of its deadline) is given up: the light is switched off,
+ * the bench is LB_BENCH_FAULTED, what the action still does is dropped. It will
+ * not run on once it comes out of the device; then the devices are closed, and
+ * lb_bench_disconnect() makes the bench as new.
  */
 #define LB_BENCH_ERROR (lb_bench_error_quark ())
 GQuark lb_bench_error_quark (void);
@@ -25,6 +37,7 @@ typedef enum
   LB_BENCH_ERROR_STOPPED,       /* STOP was pressed; lb_bench_arm() first */
   LB_BENCH_ERROR_LATE,          /* the worker did not come back; bench faulted */
   LB_BENCH_ERROR_NOT_IN_ACTION,
+  LB_BENCH_ERROR_LEASE,         /* the light went off because nobody renewed it: W late, or M does not answer */
 } LbBenchError;
 
 typedef enum
@@ -118,9 +131,10 @@ void     lb_bench_get_camera_format (LbBench *self, LbCameraFormat *format);
  * LbExposure: what to show and how to take it.
  * @source, @weight: patterns; NULL: leave what is shown. Owned by the source
  *   of exposures until it is asked for the next one; the bench refs them.
- * @light: FALSE: dark (light off, or a black source plane where there is no light source)
+ * @light: FALSE: dark (light off; where there is no light source the source
+ *   plane is black for it, and its pattern comes back with the light)
  * @light_level: set point in the light source's unit; 0: the setup's usual one
- * @exposure_us, @gain: of the camera; gain 0 means 1
+ * @exposure_us, @gain: of the camera; 0 means the setup's usual one, and 1
  * @frames: frames to take of it, at least 1
  * @tag: the caller's
  */

@@ -101,5 +101,8 @@ void          lb_device_begin_run    (LbDevice *self, guint64 ordinal);
 LbDeviceState lb_device_get_state    (LbDevice *self);
 /* For drivers: from any thread; notifies in the device's main context. */
 void          lb_device_set_state    (LbDevice *self, LbDeviceState state);
+/* For drivers: at least each 200 ms while a call waits, with no lock held. The
+ * light's lease is renewed meanwhile. FALSE: give up waiting, @error says why. */
+gboolean      lb_device_waiting      (LbDevice *self, GError **error);
 
 G_END_DECLS

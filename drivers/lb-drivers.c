@@ -4,6 +4,12 @@
 #include "lb-driver.h"
 
 /* One row a driver; adding one is a folder and a row here. */
+
+/**
+ * lb_drivers_get:
+ *
+ * Returns: the table of drivers, ended by a row without a name
+ */
 const LbDriver *
 lb_drivers_get (void)
 {
@@ -18,6 +24,12 @@ lb_drivers_get (void)
   return table;
 }
 
+/**
+ * lb_drivers_find:
+ * @name: as the setup file says
+ *
+ * Returns: (nullable): the row of that driver
+ */
 const LbDriver *
 lb_drivers_find (const char *name)
 {

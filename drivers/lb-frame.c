@@ -3,6 +3,14 @@
 
 G_DEFINE_BOXED_TYPE (LbFrame, lb_frame, lb_frame_ref, lb_frame_unref)
 
+/**
+ * lb_frame_new:
+ * @info: what is copied; its data belongs to @owner
+ * @owner: (nullable) (transfer full): freed with the last reference
+ * @free_owner: (nullable): frees @owner, in the thread that gives up the last reference
+ *
+ * Returns: (transfer full): a frame
+ */
 LbFrame *
 lb_frame_new (const LbFrame *info, gpointer owner, GDestroyNotify free_owner)
 {
@@ -17,6 +25,11 @@ lb_frame_new (const LbFrame *info, gpointer owner, GDestroyNotify free_owner)
   return self;
 }
 
+/**
+ * lb_frame_ref:
+ *
+ * Returns: (transfer full): the same frame; any thread
+ */
 LbFrame *
 lb_frame_ref (LbFrame *self)
 {
@@ -25,6 +38,11 @@ lb_frame_ref (LbFrame *self)
   return self;
 }
 
+/**
+ * lb_frame_unref:
+ *
+ * Gives a reference up; any thread.
+ */
 void
 lb_frame_unref (LbFrame *self)
 {

@@ -15,16 +15,35 @@ lb_modulator_init (LbModulator *self)
 {
 }
 
+/**
+ * lb_modulator_get_caps:
+ *
+ * What the open plane can do.
+ *
+ * Returns: %FALSE with an LbDeviceError
+ */
 gboolean
 lb_modulator_get_caps (
     LbModulator *self, LbModulatorCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error)
 {
+  gboolean done;
+
   g_return_val_if_fail (LB_IS_MODULATOR (self), FALSE);
-  if (!lb_device_check_call (LB_DEVICE (self), "get caps", cancellable, deadline_us, error))
+  if (!lb_device_begin_call (LB_DEVICE (self), "get caps", cancellable, deadline_us, error))
     return FALSE;
-  return LB_MODULATOR_GET_CLASS (self)->get_caps (self, caps, cancellable, deadline_us, error);
+  done = LB_MODULATOR_GET_CLASS (self)->get_caps (self, caps, cancellable, deadline_us, error);
+  lb_device_end_call (LB_DEVICE (self));
+  return done;
 }
 
+/**
+ * lb_modulator_show:
+ * @sequence: rises with each call
+ *
+ * Hands a pattern over and returns.
+ *
+ * Returns: %FALSE with SIZE if it does not fit the plane
+ */
 gboolean
 lb_modulator_show (LbModulator *self,
                    LbPattern *pattern,
@@ -33,12 +52,24 @@ lb_modulator_show (LbModulator *self,
                    gint64 deadline_us,
                    GError **error)
 {
+  gboolean done;
+
   g_return_val_if_fail (LB_IS_MODULATOR (self), FALSE);
-  if (!lb_device_check_call (LB_DEVICE (self), "show", cancellable, deadline_us, error))
+  if (!lb_device_begin_call (LB_DEVICE (self), "show", cancellable, deadline_us, error))
     return FALSE;
-  return LB_MODULATOR_GET_CLASS (self)->show (self, pattern, sequence, cancellable, deadline_us, error);
+  done = LB_MODULATOR_GET_CLASS (self)->show (self, pattern, sequence, cancellable, deadline_us, error);
+  lb_device_end_call (LB_DEVICE (self));
+  return done;
 }
 
+/**
+ * lb_modulator_wait_presented:
+ * @time_us: (out): bench time at which the pattern stood on the display
+ *
+ * Waits until the pattern of @sequence is shown; it may still be settling.
+ *
+ * Returns: %FALSE with COVERED or LOST
+ */
 gboolean
 lb_modulator_wait_presented (LbModulator *self,
                              guint64 sequence,
@@ -47,29 +78,78 @@ lb_modulator_wait_presented (LbModulator *self,
                              gint64 deadline_us,
                              GError **error)
 {
+  gboolean done;
+
   g_return_val_if_fail (LB_IS_MODULATOR (self), FALSE);
-  if (!lb_device_check_call (LB_DEVICE (self), "wait presented", cancellable, deadline_us, error))
+  if (!lb_device_begin_call (LB_DEVICE (self), "wait presented", cancellable, deadline_us, error))
     return FALSE;
-  return LB_MODULATOR_GET_CLASS (self)->wait_presented (self, sequence, time_us, cancellable, deadline_us,
+  done = LB_MODULATOR_GET_CLASS (self)->wait_presented (self, sequence, time_us, cancellable, deadline_us,
                                                         error);
+  lb_device_end_call (LB_DEVICE (self));
+  return done;
 }
 
+/**
+ * lb_modulator_blank:
+ *
+ * Level 0 everywhere, presented when it returns; never refused.
+ *
+ * Returns: %FALSE with an LbDeviceError
+ */
 gboolean
 lb_modulator_blank (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error)
 {
+  gboolean done;
+
   g_return_val_if_fail (LB_IS_MODULATOR (self), FALSE);
-  return LB_MODULATOR_GET_CLASS (self)->blank (self, cancellable, deadline_us, error);
+  lb_device_begin_closing (LB_DEVICE (self), deadline_us);
+  done = LB_MODULATOR_GET_CLASS (self)->blank (self, cancellable, deadline_us, error);
+  lb_device_end_call (LB_DEVICE (self));
+  return done;
 }
 
+/**
+ * lb_modulator_blank_now:
+ *
+ * Black as soon as may be; any thread, without waiting.
+ *
+ * Returns: %FALSE if the device has no second way for it: its worker blanks it then
+ */
+gboolean
+lb_modulator_blank_now (LbModulator *self)
+{
+  g_return_val_if_fail (LB_IS_MODULATOR (self), FALSE);
+  if (LB_MODULATOR_GET_CLASS (self)->blank_now == NULL)
+    return FALSE;
+  LB_MODULATOR_GET_CLASS (self)->blank_now (self);
+  return TRUE;
+}
+
+/**
+ * lb_modulator_read_back:
+ *
+ * Returns: (transfer full): what really stands on the display; %NULL with UNSUPPORTED where that cannot be
+ * known
+ */
 LbPattern *
 lb_modulator_read_back (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error)
 {
+  LbPattern *result;
+
   g_return_val_if_fail (LB_IS_MODULATOR (self), NULL);
-  if (!lb_device_check_call (LB_DEVICE (self), "read back", cancellable, deadline_us, error))
+  if (!lb_device_begin_call (LB_DEVICE (self), "read back", cancellable, deadline_us, error))
     return NULL;
-  return LB_MODULATOR_GET_CLASS (self)->read_back (self, cancellable, deadline_us, error);
+  result = LB_MODULATOR_GET_CLASS (self)->read_back (self, cancellable, deadline_us, error);
+  lb_device_end_call (LB_DEVICE (self));
+  return result;
 }
 
+/**
+ * lb_modulator_check:
+ * @faults: (out): what is wrong with the display now
+ *
+ * Returns: %FALSE with an LbDeviceError if that could not be found out
+ */
 gboolean
 lb_modulator_check (LbModulator *self,
                     LbModulatorFaults *faults,
@@ -77,8 +157,12 @@ lb_modulator_check (LbModulator *self,
                     gint64 deadline_us,
                     GError **error)
 {
+  gboolean done;
+
   g_return_val_if_fail (LB_IS_MODULATOR (self), FALSE);
-  if (!lb_device_check_call (LB_DEVICE (self), "check", cancellable, deadline_us, error))
+  if (!lb_device_begin_call (LB_DEVICE (self), "check", cancellable, deadline_us, error))
     return FALSE;
-  return LB_MODULATOR_GET_CLASS (self)->check (self, faults, cancellable, deadline_us, error);
+  done = LB_MODULATOR_GET_CLASS (self)->check (self, faults, cancellable, deadline_us, error);
+  lb_device_end_call (LB_DEVICE (self));
+  return done;
 }

@@ -36,7 +36,10 @@ struct _LbModulatorClass
   gboolean   (*blank)          (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
   LbPattern *(*read_back)      (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
   gboolean   (*check)          (LbModulator *self, LbModulatorFaults *faults, GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gpointer padding[8];
+  /* Any thread, no lock, does not wait; NULL where there is no second way to the
+   * device: the worker blanks it then, as soon as it is free. */
+  void       (*blank_now)      (LbModulator *self);
+  gpointer padding[7];
 };
 
 gboolean   lb_modulator_get_caps       (LbModulator *self, LbModulatorCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error);
@@ -49,6 +52,9 @@ gboolean   lb_modulator_wait_presented (LbModulator *self, guint64 sequence, gin
                                         GCancellable *cancellable, gint64 deadline_us, GError **error);
 /* Level 0 everywhere, presented when it returns. */
 gboolean   lb_modulator_blank          (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+/* Black as soon as may be, from any thread, without waiting. FALSE: the device
+ * has no such way. */
+gboolean   lb_modulator_blank_now      (LbModulator *self);
 /* What really stands on the display. UNSUPPORTED where that cannot be known. */
 LbPattern *lb_modulator_read_back      (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
 gboolean   lb_modulator_check          (LbModulator *self, LbModulatorFaults *faults, GCancellable *cancellable, gint64 deadline_us, GError **error);

@@ -18,6 +18,12 @@ next_serial (void)
   return result;
 }
 
+/**
+ * lb_pattern_new_take:
+ * @data: (transfer full): width x height grey levels, g_malloc()ed
+ *
+ * Returns: (transfer full): a pattern with a serial of its own
+ */
 LbPattern *
 lb_pattern_new_take (guint width, guint height, guint8 *data)
 {
@@ -34,6 +40,11 @@ lb_pattern_new_take (guint width, guint height, guint8 *data)
   return self;
 }
 
+/**
+ * lb_pattern_new_uniform:
+ *
+ * Returns: (transfer full): a pattern with the same grey level everywhere
+ */
 LbPattern *
 lb_pattern_new_uniform (guint width, guint height, guint8 level)
 {
@@ -43,6 +54,11 @@ lb_pattern_new_uniform (guint width, guint height, guint8 level)
   return lb_pattern_new_take (width, height, data);
 }
 
+/**
+ * lb_pattern_ref:
+ *
+ * Returns: (transfer full): the same pattern; any thread
+ */
 LbPattern *
 lb_pattern_ref (LbPattern *self)
 {
@@ -51,6 +67,11 @@ lb_pattern_ref (LbPattern *self)
   return self;
 }
 
+/**
+ * lb_pattern_unref:
+ *
+ * Gives a reference up; any thread.
+ */
 void
 lb_pattern_unref (LbPattern *self)
 {

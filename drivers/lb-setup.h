@@ -79,7 +79,8 @@ const LbSetupOptics *lb_setup_get_optics   (LbSetup *self);
 /* Name of the driver of a role, NULL if the setup has none for it. */
 const char          *lb_setup_get_driver   (LbSetup *self, LbRole role);
 /* The driver's own part of the file for @role, a{sv}; and what all simulated
- * devices share ("world"), NULL without. They belong to the setup. */
+ * devices share ("world"), NULL without. Every number is a double ("d"); texts
+ * "s", truth values "b". They belong to the setup. */
 GVariant            *lb_setup_get_options  (LbSetup *self, LbRole role);
 GVariant            *lb_setup_get_world    (LbSetup *self);
 /* Hard limit of the light source's set point, in its unit. */

@@ -27,13 +27,15 @@ CalibrationWorld *
 calibration_world_new (LbFidelity fidelity, guint64 seed, const char *const *changes)
 {
   CalibrationWorld *world = g_new0 (CalibrationWorld, 1);
-  const LbBenchOptions options = { .seed = seed, .world_seed = seed, .start_us = G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC };
+  const LbBenchOptions options = { .seed = seed,
+                                   .world_seed = seed,
+                                   .start_us = G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC };
   g_autoptr (GError) error = NULL;
   g_autofree char *json = read_preset (changes);
   g_autofree char *truth = NULL;
 
-  world->name = g_strdup_printf ("%s world %" G_GUINT64_FORMAT, fidelity == LB_FIDELITY_FAST ? "fast" : "pixel",
-                                 seed);
+  world->name =
+      g_strdup_printf ("%s world %" G_GUINT64_FORMAT, fidelity == LB_FIDELITY_FAST ? "fast" : "pixel", seed);
   world->setup = lb_setup_parse (json, -1, "simulated", fidelity, &error);
   g_assert_no_error (error);
   world->bench = lb_bench_new (world->setup, &options, &error);

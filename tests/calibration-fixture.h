@@ -17,11 +17,11 @@ typedef struct
 
 /* @changes: pairs of a text of the preset "simulated" and what stands in its
  * place (each must be there), NULL-terminated; NULL: as it is. */
-CalibrationWorld *calibration_world_new  (LbFidelity fidelity, guint64 seed, const char *const *changes);
-void              calibration_world_free (CalibrationWorld *world);
+CalibrationWorld *calibration_world_new (LbFidelity fidelity, guint64 seed, const char *const *changes);
+void calibration_world_free (CalibrationWorld *world);
 /* Runs @step and all that it needs, as far as they are not in force; the result
  * belongs to the world. */
-LbCalibration    *calibration_world_run  (CalibrationWorld *world, const char *step);
+LbCalibration *calibration_world_run (CalibrationWorld *world, const char *step);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CalibrationWorld, calibration_world_free)
 
 G_END_DECLS

@@ -55,7 +55,8 @@ test_dark (gconstpointer data)
   gsize good = 0, hot = 0, hot_found = 0, wrong = 0;
 
   for (gsize i = 0; i < defects->rows; i++)
-    defective[(gsize) lb_matrix_get (defects, i, 1) * offset->columns + (gsize) lb_matrix_get (defects, i, 0)] = 1;
+    defective[(gsize) lb_matrix_get (defects, i, 1) * offset->columns +
+              (gsize) lb_matrix_get (defects, i, 0)] = 1;
   for (guint y = 0; y < offset->rows; y++)
     for (guint x = 0; x < offset->columns; x++)
       {
@@ -73,13 +74,14 @@ test_dark (gconstpointer data)
       }
   noise = lb_simulated_truth_get_parameter (camera, "read_noise") /
           lb_simulated_truth_get_parameter (camera, "electrons_per_dn");
-  g_test_message ("offset off by %.3f DN rms, %zu of %zu hot pixels, %zu wrongly marked, read noise %.3f DN of "
-                  "%.3f DN",
-                  sqrt (squares / (double) good), hot_found, hot, wrong,
-                  lb_quantities_get (lb_calibration_values (dark), "read_noise_dn", NAN), noise);
+  g_test_message (
+      "offset off by %.3f DN rms, %zu of %zu hot pixels, %zu wrongly marked, read noise %.3f DN of "
+      "%.3f DN",
+      sqrt (squares / (double) good), hot_found, hot, wrong,
+      lb_quantities_get (lb_calibration_values (dark), "read_noise_dn", NAN), noise);
   g_assert_cmpfloat (sqrt (squares / (double) good), <, 0.2);
-  g_assert_cmpfloat (fabs (lb_quantities_get (lb_calibration_values (dark), "read_noise_dn", NAN) / noise - 1), <,
-                     0.05);
+  g_assert_cmpfloat (
+      fabs (lb_quantities_get (lb_calibration_values (dark), "read_noise_dn", NAN) / noise - 1), <, 0.05);
   g_assert_cmpfloat ((double) hot_found, >=, 0.99 * (double) hot);
   g_assert_cmpfloat ((double) wrong, <=, 1 + 1e-5 * (double) good);
 }
@@ -150,9 +152,10 @@ check_alignment (CalibrationWorld *world)
       corner = MAX (corner, compare_maps (camera, &to_camera, lb_simulated_truth_weight_to_camera, x, y,
                                           x + 0.1 * width, y + 0.1 * height, caps.width, caps.height));
     }
-  g_test_message ("source to weight plane off by %.4f px rms; weight plane to camera by %.4f px in the middle, "
-                  "%.4f px in the worst corner",
-                  error, middle, corner);
+  g_test_message (
+      "source to weight plane off by %.4f px rms; weight plane to camera by %.4f px in the middle, "
+      "%.4f px in the worst corner",
+      error, middle, corner);
   g_assert_cmpfloat (error, <, 0.15);
   g_assert_cmpfloat (middle, <, 0.1);
   g_assert_cmpfloat (corner, <, 0.3);
@@ -175,9 +178,9 @@ typedef struct
   LbLayout *layout;
   LbEncoder *encoder;
   guint8 *levels;
-  float *electrons;   /* whole sensor */
+  float *electrons; /* whole sensor */
   guint sensor_width;
-  gint32 *cell;       /* of each pixel of the region, -1 */
+  gint32 *cell; /* of each pixel of the region, -1 */
 } CellTruth;
 
 static void
@@ -195,7 +198,7 @@ cell_truth_init (CellTruth *truth, CalibrationWorld *world, gboolean calibrated)
   truth->levels = g_malloc0 (lb_optics_model_cells (truth->model));
   g_assert_true (lb_bench_get_camera_caps (world->bench, &caps));
   truth->sensor_width = caps.width;
-  truth->electrons = g_new (float, (gsize) caps.width * caps.height);
+  truth->electrons = g_new (float, (gsize) caps.width *caps.height);
   truth->cell = g_new (gint32, (gsize) truth->model->sensor_width * truth->model->sensor_height);
   for (guint y = 0; y < truth->model->sensor_height; y++)
     for (guint x = 0; x < truth->model->sensor_width; x++)
@@ -207,8 +210,9 @@ cell_truth_init (CellTruth *truth, CalibrationWorld *world, gboolean calibrated)
         px = floor ((px + 0.5 - model->origin_x) / model->macropixel);
         py = floor ((py + 0.5 - model->origin_y) / model->macropixel);
         truth->cell[(gsize) y * model->sensor_width + x] =
-            px >= 0 && py >= 0 && px < model->columns && py < model->rows ? (gint32) (py * model->columns + px)
-                                                                          : -1;
+            px >= 0 && py >= 0 && px < model->columns && py < model->rows
+                ? (gint32) (py * model->columns + px)
+                : -1;
       }
 }
 
@@ -265,8 +269,9 @@ expect_cells (CellTruth *truth, guint8 source_level, guint8 weight_level, int ph
         if (cell < 0)
           continue;
         lb_simulated_truth_pixel (truth->camera, model->sensor_x + x, model->sensor_y + y, &pixel);
-        cells[cell] += truth->electrons[(gsize) (model->sensor_y + y) * truth->sensor_width + model->sensor_x + x] -
-                       pixel.stray * light - pixel.dark_electrons_per_s * 8e-3;
+        cells[cell] +=
+            truth->electrons[(gsize) (model->sensor_y + y) * truth->sensor_width + model->sensor_x + x] -
+            pixel.stray * light - pixel.dark_electrons_per_s * 8e-3;
       }
 }
 
@@ -322,9 +327,9 @@ test_response (gconstpointer data)
             if (full[zone] > 0)
               {
                 double expected = zones[zone] / full[zone];
-                double error = lb_matrix_get (curves[plane], zone, level) /
-                                   lb_matrix_get (curves[plane], zone, 255) -
-                               expected;
+                double error =
+                    lb_matrix_get (curves[plane], zone, level) / lb_matrix_get (curves[plane], zone, 255) -
+                    expected;
 
                 squares += error * error;
                 count++;
@@ -338,8 +343,8 @@ test_response (gconstpointer data)
               }
         }
       g_test_message ("%s curve off by %.3f %% rms, mean of the lowest quarter %.4f %%, worst floor %.5f",
-                      plane == 0 ? "source" : "weight", 100 * sqrt (squares / count), 100 * low_sum / low_count,
-                      floor_error);
+                      plane == 0 ? "source" : "weight", 100 * sqrt (squares / count),
+                      100 * low_sum / low_count, floor_error);
       g_assert_cmpfloat (sqrt (squares / count), <, 0.005);
       g_assert_cmpfloat (fabs (low_sum / low_count), <, 0.001);
       g_assert_cmpfloat (floor_error, <, 0.001);
@@ -459,8 +464,8 @@ test_flat_field (gconstpointer data)
       if (lb_matrix_get (usable, cell / truth.model->columns, cell % truth.model->columns) > 0.5f)
         errors += pow (truth.model->gain[cell] / expected - 1, 2);
     }
-  g_test_message ("gain off by %.3f %% rms over %u macropixels, reported %.3f %%", 100 * sqrt (errors / count),
-                  count, lb_calibration_get_residual (flat_field));
+  g_test_message ("gain off by %.3f %% rms over %u macropixels, reported %.3f %%",
+                  100 * sqrt (errors / count), count, lb_calibration_get_residual (flat_field));
   g_assert_cmpfloat (sqrt (errors / count), <, 0.005);
   g_assert_cmpfloat (fabs (sum / count - 1), <, 0.05);
   g_assert_true (lb_calibration_set_is_complete (world->set));
@@ -529,7 +534,8 @@ typedef struct
 } Canceller;
 
 static void
-cancel_cb (const char *step, double fraction, const char *message, LbFigure *figure, LbFrame *frame, gpointer data)
+cancel_cb (
+    const char *step, double fraction, const char *message, LbFigure *figure, LbFrame *frame, gpointer data)
 {
   Canceller *canceller = data;
 
@@ -551,8 +557,8 @@ test_cancel (void)
   g_autoptr (GError) error = NULL;
   Canceller canceller = { cancellable, 0, 0 };
 
-  g_assert_null (lb_calibration_run_step (world->bench, world->set, "dark", 2, cancel_cb, &canceller, cancellable,
-                                          &error));
+  g_assert_null (lb_calibration_run_step (world->bench, world->set, "dark", 2, cancel_cb, &canceller,
+                                          cancellable, &error));
   g_assert_nonnull (error);
   g_assert_cmpuint (canceller.calls, >, 1);
   g_assert_cmpfloat (canceller.last, <, 0.5);

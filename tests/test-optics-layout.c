@@ -194,6 +194,32 @@ test_dim (void)
                    after->bright_cells->data, after->bright_cells->len * sizeof (guint32));
 }
 
+/* Single dark macropixels do not dim their tiles, unless they are the rule. */
+static void
+test_outliers (void)
+{
+  g_autoptr (LbOpticsModel) model = optics_fixture_new_model ();
+  g_autoptr (LbLayout) few = NULL;
+  g_autoptr (LbLayout) many = NULL;
+  guint dark = 0;
+
+  for (gsize i = 0; i < lb_optics_model_cells (model); i += 37)
+    model->gain[i] *= 0.5f;
+  few = new_layout (model, 64, TRUE, 0);
+  for (guint t = 0; t < few->n_tiles; t++)
+    {
+      g_assert_cmpfloat (few->tile_c0[t], >, 0.8);
+      for (gsize i = 0; i < few->segment_length; i++)
+        g_assert_cmpuint (few->tiles[t].cells[i] % 37, !=, 0);
+    }
+  for (gsize i = 1; i < lb_optics_model_cells (model); i += 7)
+    model->gain[i] *= 0.5f;
+  many = new_layout (model, 64, TRUE, 0);
+  for (guint t = 0; t < many->n_tiles; t++)
+    dark += many->tile_c0[t] < 0.7f;
+  g_assert_cmpuint (dark, ==, many->n_tiles);
+}
+
 static void
 test_gains (void)
 {
@@ -360,6 +386,7 @@ main (int argc, char **argv)
   g_test_add_func ("/optics/layout/short-vectors-are-packed", test_packed);
   g_test_add_func ("/optics/layout/unusable-cells-are-skipped", test_unusable);
   g_test_add_func ("/optics/layout/dim-cells-are-dropped-but-patches-stay", test_dim);
+  g_test_add_func ("/optics/layout/single-dark-cells-are-passed-over", test_outliers);
   g_test_add_func ("/optics/layout/relative-gains-have-mean-one", test_gains);
   g_test_add_func ("/optics/layout/regions-collect-blurred-light", test_light_is_collected);
   g_test_add_func ("/optics/layout/defective-pixel-costs-its-share", test_defects);

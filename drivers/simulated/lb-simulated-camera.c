@@ -28,11 +28,11 @@ struct _LbSimulatedCamera
   LbCameraFormat format;
   double exposure_us, gain;
   gboolean running;
-  double anchor_us;             /* start of frame anchor_sequence */
+  double anchor_us; /* start of frame anchor_sequence */
   guint64 anchor_sequence;
-  guint64 next_sequence;        /* first frame that was not accounted for */
+  guint64 next_sequence; /* first frame that was not accounted for */
   guint64 delivered, dropped, stale;
-  GAsyncQueue *pool;            /* free buffers of the present format; shared with the frames */
+  GAsyncQueue *pool; /* free buffers of the present format; shared with the frames */
 };
 
 G_DEFINE_FINAL_TYPE (LbSimulatedCamera, lb_simulated_camera, LB_TYPE_CAMERA)
@@ -189,12 +189,12 @@ fit_format (LbSimulatedCamera *self, const LbCameraFormat *want, LbCameraFormat 
   const LbCameraOptions *options = get_options (self);
   const guint step = LB_CAMERA_REGION_STEP;
 
-  *format = (LbCameraFormat){ 0, 0, options->width, options->height,
-                              want->bits > 0 ? want->bits : options->bits };
+  *format =
+      (LbCameraFormat){ 0, 0, options->width, options->height, want->bits > 0 ? want->bits : options->bits };
   if (want->width > 0)
     {
-      if (want->width > options->width || want->x > options->width - want->width ||
-          want->height == 0 || want->height > options->height || want->y > options->height - want->height)
+      if (want->width > options->width || want->x > options->width - want->width || want->height == 0 ||
+          want->height > options->height || want->y > options->height - want->height)
         return FALSE;
       format->x = want->x / step * step;
       format->y = want->y / step * step;
@@ -226,11 +226,12 @@ camera_configure (LbCamera *camera,
     }
   if (!fit_format (self, want, &format))
     {
-      g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_FORMAT,
-                   _ ("configure: the camera has no region of %u x %u at (%u, %u) with %u bits; it has %u x %u "
-                      "pixels and %u bits"),
-                   want->width, want->height, want->x, want->y, want->bits, get_options (self)->width,
-                   get_options (self)->height, get_options (self)->bits);
+      g_set_error (
+          error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_FORMAT,
+          _ ("configure: the camera has no region of %u x %u at (%u, %u) with %u bits; it has %u x %u "
+             "pixels and %u bits"),
+          want->width, want->height, want->x, want->y, want->bits, get_options (self)->width,
+          get_options (self)->height, get_options (self)->bits);
       return FALSE;
     }
   set_format (self, &format);
@@ -350,7 +351,10 @@ expose (LbSimulatedCamera *self, guint64 sequence, gint64 start_us, gint64 end_u
 {
   const LbCameraFormat *format = &self->format;
   Buffer *buffer = buffer_take (self);
-  LbWorldExposure exposure = { start_us, self->exposure_us, self->gain, format->bits,
+  LbWorldExposure exposure = { start_us,
+                               self->exposure_us,
+                               self->gain,
+                               format->bits,
                                { format->x, format->y, format->x + format->width,
                                  format->y + format->height } };
   LbFrame info = {

@@ -49,8 +49,8 @@ light_get_identity (LbDevice *device, GCancellable *cancellable, gint64 deadline
 {
   const LbLightOptions *options = &lb_simulated_get_world (device)->light_options;
   char number[G_ASCII_DTOSTR_BUF_SIZE];
-  g_autofree char *model =
-      g_strdup_printf ("laser %s %s", g_ascii_formatd (number, sizeof number, "%g", options->maximum), options->unit);
+  g_autofree char *model = g_strdup_printf (
+      "laser %s %s", g_ascii_formatd (number, sizeof number, "%g", options->maximum), options->unit);
 
   return lb_simulated_get_identity (device, model, error);
 }
@@ -94,15 +94,15 @@ light_set_level (LbLightSource *self,
   if (!(value >= 0 && value <= options->maximum))
     {
       g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_RANGE,
-                   _ ("set level: %.3f %s is out of the light source's range, 0 to %.3f %s"), value, options->unit,
-                   options->maximum, options->unit);
+                   _ ("set level: %.3f %s is out of the light source's range, 0 to %.3f %s"), value,
+                   options->unit, options->maximum, options->unit);
       return FALSE;
     }
   if (value > options->limit)
     {
       g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_LIMIT,
-                   _ ("set level: %.3f %s is over the limit of the setup file, %.3f %s"), value, options->unit,
-                   options->limit, options->unit);
+                   _ ("set level: %.3f %s is over the limit of the setup file, %.3f %s"), value,
+                   options->unit, options->limit, options->unit);
       return FALSE;
     }
   level = MIN (rint (value / LEVEL_STEP) * LEVEL_STEP, options->limit);

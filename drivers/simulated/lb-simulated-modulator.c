@@ -43,8 +43,8 @@ static LbIdentity *
 modulator_get_identity (LbDevice *device, GCancellable *cancellable, gint64 deadline_us, GError **error)
 {
   const LbModulatorOptions *options = get_options (LB_MODULATOR (device));
-  g_autofree char *model = g_strdup_printf ("%s plane %u x %u", lb_role_get_name (lb_simulated_get_role (device)),
-                                            options->width, options->height);
+  g_autofree char *model = g_strdup_printf (
+      "%s plane %u x %u", lb_role_get_name (lb_simulated_get_role (device)), options->width, options->height);
 
   return lb_simulated_get_identity (device, model, error);
 }
@@ -105,11 +105,12 @@ modulator_wait_presented (LbModulator *self,
 
   if (!lb_simulated_check (device, "wait presented", error))
     return FALSE;
-  if (!lb_world_find_shown (lb_simulated_get_world (device), lb_simulated_get_role (device), sequence, &shown_us))
+  if (!lb_world_find_shown (lb_simulated_get_world (device), lb_simulated_get_role (device), sequence,
+                            &shown_us))
     {
       g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_PROTOCOL,
-                   _ ("wait presented: pattern %" G_GUINT64_FORMAT " was not shown on the %s plane"), sequence,
-                   lb_role_get_name (lb_simulated_get_role (device)));
+                   _ ("wait presented: pattern %" G_GUINT64_FORMAT " was not shown on the %s plane"),
+                   sequence, lb_role_get_name (lb_simulated_get_role (device)));
       return FALSE;
     }
   if (time_us != NULL)

@@ -8,9 +8,9 @@ G_BEGIN_DECLS
 /* What a key of the setup file may hold. */
 typedef enum
 {
-  LB_OPTION_NUMBER,   /* double */
-  LB_OPTION_WHOLE,    /* guint */
-  LB_OPTION_TEXT,     /* const char *, of the variant */
+  LB_OPTION_NUMBER, /* double */
+  LB_OPTION_WHOLE,  /* guint */
+  LB_OPTION_TEXT,   /* const char *, of the variant */
 } LbOptionKind;
 
 /* One key: where its value goes, and its range. */
@@ -27,7 +27,11 @@ typedef struct
  * holds into @target; what it does not hold stays. @where: path of the keys for
  * messages ("devices.camera."). LB_SETUP_ERROR_KEY, LB_SETUP_ERROR_VALUE.
  */
-gboolean lb_options_read (const LbOption *options, gsize count, GVariant *variant, const char *where,
-                          gpointer target, GError **error);
+gboolean lb_options_read (const LbOption *options,
+                          gsize count,
+                          GVariant *variant,
+                          const char *where,
+                          gpointer target,
+                          GError **error);
 
 G_END_DECLS

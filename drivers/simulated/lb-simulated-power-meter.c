@@ -19,17 +19,18 @@
 #define NOISE_W 2e-11
 
 #define LB_TYPE_SIMULATED_POWER_METER (lb_simulated_power_meter_get_type ())
-G_DECLARE_FINAL_TYPE (LbSimulatedPowerMeter, lb_simulated_power_meter, LB, SIMULATED_POWER_METER, LbPowerMeter)
+G_DECLARE_FINAL_TYPE (
+    LbSimulatedPowerMeter, lb_simulated_power_meter, LB, SIMULATED_POWER_METER, LbPowerMeter)
 
 struct _LbSimulatedPowerMeter
 {
   LbPowerMeter parent_instance;
   double wavelength_nm;
-  double range_w;          /* 0: automatic */
+  double range_w; /* 0: automatic */
   guint averaging;
-  double zero_w;           /* subtracted */
+  double zero_w; /* subtracted */
   guint64 run;
-  guint64 readings;        /* of the run: keys the noise */
+  guint64 readings; /* of the run: keys the noise */
 };
 
 G_DEFINE_FINAL_TYPE (LbSimulatedPowerMeter, lb_simulated_power_meter, LB_TYPE_POWER_METER)
@@ -72,11 +73,8 @@ meter_begin_run (LbDevice *device, guint64 ordinal)
 }
 
 static gboolean
-meter_get_caps (LbPowerMeter *self,
-                LbPowerMeterCaps *caps,
-                GCancellable *cancellable,
-                gint64 deadline_us,
-                GError **error)
+meter_get_caps (
+    LbPowerMeter *self, LbPowerMeterCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error)
 {
   if (!lb_simulated_check (LB_DEVICE (self), "get caps", error))
     return FALSE;

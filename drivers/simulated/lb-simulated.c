@@ -13,8 +13,7 @@ typedef struct
 
 static G_DEFINE_QUARK (lb - simulated - attachment, attachment)
 
-static void
-attachment_free (gpointer data)
+    static void attachment_free (gpointer data)
 {
   g_object_unref (((Attachment *) data)->world);
   g_free (data);
@@ -239,8 +238,8 @@ lb_simulated_get_identity (LbDevice *device, const char *model, GError **error)
     return NULL;
   parameters = lb_world_parameters_print (&world->optics.parameters);
   all = g_strdup_printf ("%s%u %u %u %u %u %u %u", parameters, sizes->source_width, sizes->source_height,
-                         sizes->weight_width, sizes->weight_height, sizes->sensor_width,
-                         sizes->sensor_height, world->camera.bits);
+                         sizes->weight_width, sizes->weight_height, sizes->sensor_width, sizes->sensor_height,
+                         world->camera.bits);
   serial = g_strdup_printf ("%" G_GUINT64_FORMAT "-%08x", world->world_seed, g_str_hash (all));
   return lb_identity_new (LB_SIMULATED_DRIVER, "Lightbench", model, serial, "1");
 }

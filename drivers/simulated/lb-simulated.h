@@ -14,8 +14,8 @@ extern const LbDriver lb_simulated_driver;
  * operator's Bench page and tests; any thread. FALSE: no such fault, or @device
  * is not a simulated one. A fault stays until it is cleared. */
 const char *const *lb_simulated_list_faults (void);
-const char        *lb_simulated_get_fault_title (const char *fault);      /* translated */
-gboolean           lb_simulated_set_fault   (LbDevice *device, const char *fault, gboolean active);
-gboolean           lb_simulated_get_fault   (LbDevice *device, const char *fault);
+const char *lb_simulated_get_fault_title (const char *fault); /* translated */
+gboolean lb_simulated_set_fault (LbDevice *device, const char *fault, gboolean active);
+gboolean lb_simulated_get_fault (LbDevice *device, const char *fault);
 
 G_END_DECLS

@@ -4,14 +4,18 @@
 #include <math.h>
 #include <string.h>
 
-#include <lb-gemm.h>
-
 /* From patterns to a frame. */
 
 /* Rows of one unit of parallel work. */
 #define BLOCK 16
 /* Rows of a rolling shutter that are taken to be exposed together. */
 #define BAND 8
+
+static gsize
+window_pixels (const LbWorldWindow *window)
+{
+  return (gsize) (window->x1 - window->x0) * (window->y1 - window->y0);
+}
 
 /* --- Patterns to light and transmission -------------------------------------------- */
 
@@ -39,13 +43,14 @@ build_source (LbWorld *self, LbWorldDisplay *display, const LbPattern *pattern)
   const LbWorldParameters *p = &optics->parameters;
   const LbWorldWindow window = self->window;
   const LbWorldWindow seen = self->source_window;
+  guint emission_threads = lb_kernel_threads (window_pixels (&seen), 1);
+  guint resample_threads = lb_kernel_threads (window_pixels (&window), 5);
   float scale;
 
-  display->mean_emission =
-      p->source_load > 0 || p->stray_of_source > 0 ? mean_emission (optics, pattern) : 1;
+  display->mean_emission = p->source_load > 0 || p->stray_of_source > 0 ? mean_emission (optics, pattern) : 1;
   scale = (float) (1 - p->source_load * display->mean_emission);
 
-#pragma omp parallel for num_threads(lb_numerics_get_threads ()) schedule(dynamic, BLOCK)
+#pragma omp parallel for num_threads(emission_threads) schedule(dynamic, BLOCK)
   for (guint y = seen.y0; y < seen.y1; y++)
     {
       gsize at = (gsize) y * sizes->source_width + seen.x0;
@@ -54,7 +59,7 @@ build_source (LbWorld *self, LbWorldDisplay *display, const LbPattern *pattern)
                           seen.x1 - seen.x0, self->emission.data + y * self->emission.stride + seen.x0);
     }
 
-#pragma omp parallel for num_threads(lb_numerics_get_threads ()) schedule(dynamic, BLOCK)
+#pragma omp parallel for num_threads(resample_threads) schedule(dynamic, BLOCK)
   for (guint y = window.y0; y < window.y1; y++)
     {
       gsize at = (gsize) y * sizes->weight_width + window.x0;
@@ -73,8 +78,9 @@ build_weight (LbWorld *self, LbWorldDisplay *display, const LbPattern *pattern)
   float kept = (float) (1 - p->polarisation_loss);
   float floor = (float) (kept * p->weight_floor + p->weight_reflection);
   float range = (float) (kept * (1 - p->weight_floor));
+  guint threads = lb_kernel_threads (window_pixels (&window), 1);
 
-#pragma omp parallel for num_threads(lb_numerics_get_threads ()) schedule(dynamic, BLOCK)
+#pragma omp parallel for num_threads(threads) schedule(dynamic, BLOCK)
   for (guint y = window.y0; y < window.y1; y++)
     {
       gsize at = (gsize) y * optics->sizes.weight_width + window.x0;
@@ -98,6 +104,7 @@ static void
 carry_over (LbWorld *self, LbWorldDisplay *display, float share)
 {
   const LbWorldWindow window = self->window;
+  guint threads = lb_kernel_threads (window_pixels (&window), 1);
 
   if (share == 0)
     {
@@ -107,7 +114,7 @@ carry_over (LbWorld *self, LbWorldDisplay *display, float share)
       display->previous = target;
       return;
     }
-#pragma omp parallel for num_threads(lb_numerics_get_threads ()) schedule(dynamic, BLOCK)
+#pragma omp parallel for num_threads(threads) schedule(dynamic, BLOCK)
   for (guint y = window.y0; y < window.y1; y++)
     {
       gsize at = (gsize) y * self->optics.sizes.weight_width + window.x0;
@@ -165,7 +172,8 @@ make_shares (const LbWorld *self, gint64 from_us, gint64 to_us, double exposure_
   double weight = lb_world_display_rest (&self->displays[LB_ROLE_WEIGHT], from_us, to_us);
 
   return (LbWorldShares){ (float) part, (float) (part * source), (float) (part * weight),
-                          source > 0 && weight > 0 ? (float) (part * product_rest (self, from_us, to_us)) : 0 };
+                          source > 0 && weight > 0 ? (float) (part * product_rest (self, from_us, to_us))
+                                                   : 0 };
 }
 
 /* Adds the light of the shares to the signal of sensor rows [first, last). */
@@ -176,6 +184,8 @@ add_signal (LbWorld *self, const LbWorldShares *shares, guint first, guint last,
   const LbWorldDisplay *source = &self->displays[LB_ROLE_SOURCE];
   const LbWorldDisplay *weight = &self->displays[LB_ROLE_WEIGHT];
   const LbWorldWindow window = self->window, region = self->region;
+  guint product_threads = lb_kernel_threads (window_pixels (&window), 1);
+  guint threads = lb_kernel_threads ((gsize) (last - first) * (region.x1 - region.x0), 4);
   guint low = window.y1, high = window.y0;
 
   for (guint y = first; y < last; y++)
@@ -185,18 +195,17 @@ add_signal (LbWorld *self, const LbWorldShares *shares, guint first, guint last,
         high = MAX (high, MIN (optics->camera_spans[y].high, window.y1));
       }
 
-#pragma omp parallel for num_threads(lb_numerics_get_threads ()) schedule(dynamic, BLOCK)
+#pragma omp parallel for num_threads(product_threads) schedule(dynamic, BLOCK)
   for (guint y = low; y < high; y++)
     {
       gsize at = (gsize) y * optics->sizes.weight_width + window.x0;
 
       lb_kernel_product (source->target + at, source->previous + at, weight->target + at,
                          weight->previous + at, optics->illumination + at, shares, FALSE,
-                         window.x1 - window.x0,
-                         self->product.data + y * self->product.stride + window.x0);
+                         window.x1 - window.x0, self->product.data + y * self->product.stride + window.x0);
     }
 
-#pragma omp parallel for num_threads(lb_numerics_get_threads ()) schedule(dynamic, 4)
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 4)
   for (guint y = first; y < last; y++)
     {
       const LbWorldSpan *span = &optics->camera_spans[y];
@@ -230,8 +239,8 @@ add_epoch (LbWorld *self, const LbWorldExposure *exposure, gint64 from_us, gint6
   build_display (self, LB_ROLE_WEIGHT);
   for (guint y = region.y0; y < region.y1; y += band)
     {
-      gint64 start_us = exposure->start_us + (gint64) llround (self->camera.readout_us * (y - region.y0) /
-                                                               self->camera.height);
+      gint64 start_us = exposure->start_us +
+                        (gint64) llround (self->camera.readout_us * (y - region.y0) / self->camera.height);
       gint64 first_us = MAX (start_us, from_us), last_us = MIN (start_us + length_us, to_us);
       LbWorldShares shares = { 0 };
 
@@ -295,9 +304,9 @@ set_region (LbWorld *self, const LbWorldWindow *region)
   if (memcmp (&self->region, region, sizeof *region) == 0)
     return;
   self->region = *region;
-  self->window = lb_world_taps_window (self->optics.camera_taps, sizes->sensor_width, region,
-                                       &self->optics.camera_kernel, sizes->weight_width,
-                                       sizes->weight_height);
+  self->window =
+      lb_world_taps_window (self->optics.camera_taps, sizes->sensor_width, region,
+                            &self->optics.camera_kernel, sizes->weight_width, sizes->weight_height);
   self->source_window =
       lb_world_taps_window (self->optics.source_taps, sizes->weight_width, &self->window,
                             &self->optics.source_kernel, sizes->source_width, sizes->source_height);

@@ -3,10 +3,20 @@
 
 #include <string.h>
 
+#include <lb-gemm.h>
 #include <lb-target-clones.h>
 
 typedef float Vector8 __attribute__ ((vector_size (32)));
 typedef float Vector16 __attribute__ ((vector_size (64)));
+
+/* Nanoseconds of work below which one thread does it. */
+#define WORTH_THREADS 100000
+
+guint
+lb_kernel_threads (gsize pixels, guint cost)
+{
+  return pixels * cost < WORTH_THREADS ? 1 : lb_numerics_get_threads ();
+}
 
 LB_TARGET_CLONES
 void
@@ -273,11 +283,8 @@ resample_16 (const float *origin,
 }
 
 void
-lb_kernel_resample (const LbWorldPlane *plane,
-                    const LbWorldTap *taps,
-                    const LbWorldKernel *kernel,
-                    gsize count,
-                    float *out)
+lb_kernel_resample (
+    const LbWorldPlane *plane, const LbWorldTap *taps, const LbWorldKernel *kernel, gsize count, float *out)
 {
   void (*resample) (const float *, gssize, const LbWorldTap *, const float *, guint, guint, gsize, float *) =
       kernel->width == 8 ? resample_8 : resample_16;
@@ -299,11 +306,8 @@ lb_kernel_resample (const LbWorldPlane *plane,
 }
 
 void
-lb_kernel_resample_reference (const LbWorldPlane *plane,
-                              const LbWorldTap *taps,
-                              const LbWorldKernel *kernel,
-                              gsize count,
-                              float *out)
+lb_kernel_resample_reference (
+    const LbWorldPlane *plane, const LbWorldTap *taps, const LbWorldKernel *kernel, gsize count, float *out)
 {
   for (gsize i = 0; i < count; i++)
     {

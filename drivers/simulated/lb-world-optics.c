@@ -17,8 +17,7 @@ lb_world_plane_init (LbWorldPlane *self, guint width, guint height)
   self->width = width;
   self->height = height;
   self->stride = (width + 2 * LB_PLANE_PADDING + 15) / 16 * 16;
-  self->memory =
-      g_aligned_alloc0 (self->stride * (height + 2 * LB_PLANE_PADDING), sizeof (float), 64);
+  self->memory = g_aligned_alloc0 (self->stride * (height + 2 * LB_PLANE_PADDING), sizeof (float), 64);
   self->data = self->memory + LB_PLANE_PADDING * self->stride + LB_PLANE_PADDING;
 }
 
@@ -244,14 +243,14 @@ field_init (LbWorldField *self, LbRandomKey key)
 static float *
 field_plane (const LbWorldField *self, guint width, guint height, double amplitude, double level)
 {
-  float *out = g_new (float, (gsize) width * height);
-  g_autofree double *cosines = g_new (double, (gsize) width * LB_FIELD_TERMS);
+  float *out = g_new (float, (gsize) width *height);
+  g_autofree double *cosines = g_new (double, (gsize) width *LB_FIELD_TERMS);
 
   for (guint x = 0; x < width; x++)
     for (guint i = 0; i < LB_FIELD_TERMS; i++)
       cosines[(gsize) i * width + x] = cos (G_PI * i * (x + 0.5) / width);
 
-#pragma omp parallel for num_threads(lb_numerics_get_threads ()) schedule(static)
+#pragma omp parallel for num_threads(lb_numerics_get_threads()) schedule(static)
   for (guint y = 0; y < height; y++)
     {
       float *row = out + (gsize) y * width;
@@ -280,8 +279,8 @@ curves_init (LbWorldOptics *self)
       double x = level / 255.0;
       double power = pow (x, p->source_gamma);
       double emission = power + p->source_s_shape * sin (2 * G_PI * power);
-      double bent =
-          x + p->weight_phase_bow * sin (G_PI * x) / G_PI + p->weight_phase_s_shape * sin (2 * G_PI * x) / (2 * G_PI);
+      double bent = x + p->weight_phase_bow * sin (G_PI * x) / G_PI +
+                    p->weight_phase_s_shape * sin (2 * G_PI * x) / (2 * G_PI);
 
       self->emission[level] = (float) (p->source_floor + (1 - p->source_floor) * MAX (emission, 0));
       self->phase[level] = (float) (p->weight_phase_range * bent / 2);
@@ -341,7 +340,8 @@ lb_world_optics_init (LbWorldOptics *self,
   map_init (&self->weight_to_camera, weight, sensor, p->camera_magnification, camera_angle, p->camera_flip,
             shift, p->camera_distortion);
 
-  kernel_init (&self->source_kernel, 1 / p->source_magnification, p->source_blur_px / p->source_magnification);
+  kernel_init (&self->source_kernel, 1 / p->source_magnification,
+               p->source_blur_px / p->source_magnification);
   kernel_init (&self->camera_kernel, 1 / p->camera_magnification, p->camera_blur_px);
   curves_init (self);
   field_init (&self->nonuniformity_field, lb_random_key_derive (key, g_str_hash ("nonuniformity")));
@@ -364,9 +364,9 @@ prepare_weight (LbWorldOptics *self)
   const double plain = fabs (map->a[0] * map->a[3] - map->a[1] * map->a[2]);
 
   self->source_taps = g_new (LbWorldTap, (gsize) width * height);
-  self->illumination = g_new (float, (gsize) width * height);
+  self->illumination = g_new (float, (gsize) width *height);
 
-#pragma omp parallel for num_threads(lb_numerics_get_threads ()) schedule(dynamic, BLOCK)
+#pragma omp parallel for num_threads(lb_numerics_get_threads()) schedule(dynamic, BLOCK)
   for (guint y = 0; y < height; y++)
     for (guint x = 0; x < width; x++)
       {
@@ -389,9 +389,9 @@ prepare_camera (LbWorldOptics *self)
 
   self->camera_taps = g_new (LbWorldTap, (gsize) width * height);
   self->camera_spans = g_new0 (LbWorldSpan, height);
-  self->area = g_new (float, (gsize) width * height);
+  self->area = g_new (float, (gsize) width *height);
 
-#pragma omp parallel for num_threads(lb_numerics_get_threads ()) schedule(dynamic, BLOCK)
+#pragma omp parallel for num_threads(lb_numerics_get_threads()) schedule(dynamic, BLOCK)
   for (guint y = 0; y < height; y++)
     {
       LbWorldSpan *span = &self->camera_spans[y];
@@ -456,17 +456,17 @@ lb_world_optics_clear (LbWorldOptics *self)
 double
 lb_world_optics_nonuniformity_at (const LbWorldOptics *self, double x, double y)
 {
-  return 1 + self->parameters.source_nonuniformity *
-                 field_at (&self->nonuniformity_field, (x + 0.5) / self->sizes.source_width,
-                           (y + 0.5) / self->sizes.source_height);
+  return 1 + self->parameters.source_nonuniformity * field_at (&self->nonuniformity_field,
+                                                               (x + 0.5) / self->sizes.source_width,
+                                                               (y + 0.5) / self->sizes.source_height);
 }
 
 double
 lb_world_optics_phase_scale_at (const LbWorldOptics *self, double x, double y)
 {
-  return 1 + self->parameters.weight_phase_variation *
-                 field_at (&self->phase_field, (x + 0.5) / self->sizes.weight_width,
-                           (y + 0.5) / self->sizes.weight_height);
+  return 1 + self->parameters.weight_phase_variation * field_at (&self->phase_field,
+                                                                 (x + 0.5) / self->sizes.weight_width,
+                                                                 (y + 0.5) / self->sizes.weight_height);
 }
 
 double

@@ -22,7 +22,7 @@ typedef struct
   float *memory;
 } LbWorldPlane;
 
-void lb_world_plane_init  (LbWorldPlane *self, guint width, guint height);
+void lb_world_plane_init (LbWorldPlane *self, guint width, guint height);
 void lb_world_plane_clear (LbWorldPlane *self);
 
 /* Affine map about the centres of two planes, then radial distortion:
@@ -34,7 +34,7 @@ typedef struct
   double k;
 } LbWorldMap;
 
-void   lb_world_map_forward (const LbWorldMap *self, double x, double y, double *out_x, double *out_y);
+void lb_world_map_forward (const LbWorldMap *self, double x, double y, double *out_x, double *out_y);
 /* The inverse; returns |det d(out)/d(in)| there. */
 double lb_world_map_inverse (const LbWorldMap *self, double x, double y, double *in_x, double *in_y);
 
@@ -44,8 +44,8 @@ double lb_world_map_inverse (const LbWorldMap *self, double x, double y, double 
 /* Blur and pixel areas in one separable kernel: table[phase * width + tap]. */
 typedef struct
 {
-  guint width;                /* taps a row: 8 or 16 */
-  guint first, height;        /* taps of a column that count: an even number */
+  guint width;         /* taps a row: 8 or 16 */
+  guint first, height; /* taps of a column that count: an even number */
   float *table;
 } LbWorldKernel;
 
@@ -95,44 +95,50 @@ typedef struct
 
   LbWorldMap source_to_weight;
   LbWorldMap weight_to_camera;
-  LbWorldKernel source_kernel;      /* source pixels to a weight-plane pixel */
-  LbWorldKernel camera_kernel;      /* weight-plane pixels to a camera pixel */
+  LbWorldKernel source_kernel; /* source pixels to a weight-plane pixel */
+  LbWorldKernel camera_kernel; /* weight-plane pixels to a camera pixel */
 
-  float emission[256];              /* of a source pixel, floor included; 1 at 255 */
-  float phase[256];                 /* of the weight plane, in turns */
+  float emission[256]; /* of a source pixel, floor included; 1 at 255 */
+  float phase[256];    /* of the weight plane, in turns */
   LbWorldField nonuniformity_field, phase_field, stray_field;
-  double illumination_x, illumination_y;            /* brightest point, weight-plane pixels */
-  double illumination_exponent;                     /* log of the envelope per square pixel */
-  double fringe_kx, fringe_ky, fringe_phase;        /* radians per pixel, radians */
-  double stray_level;                               /* of a camera pixel, in full weight-plane pixels */
+  double illumination_x, illumination_y;     /* brightest point, weight-plane pixels */
+  double illumination_exponent;              /* log of the envelope per square pixel */
+  double fringe_kx, fringe_ky, fringe_phase; /* radians per pixel, radians */
+  double stray_level;                        /* of a camera pixel, in full weight-plane pixels */
 
   /* After lb_world_optics_prepare(). */
-  float *nonuniformity;             /* source_height x source_width, about 1 */
-  float *phase_scale;               /* weight_height x weight_width, about 1 */
-  float *illumination;              /* weight plane: light of a full source, flux conserved */
-  LbWorldTap *source_taps;          /* weight plane */
-  LbWorldTap *camera_taps;          /* sensor */
-  LbWorldSpan *camera_spans;        /* by sensor row */
-  float *area;                      /* sensor: weight-plane pixels a camera pixel covers */
-  float *stray;                     /* sensor: stray light, in full weight-plane pixels */
+  float *nonuniformity;      /* source_height x source_width, about 1 */
+  float *phase_scale;        /* weight_height x weight_width, about 1 */
+  float *illumination;       /* weight plane: light of a full source, flux conserved */
+  LbWorldTap *source_taps;   /* weight plane */
+  LbWorldTap *camera_taps;   /* sensor */
+  LbWorldSpan *camera_spans; /* by sensor row */
+  float *area;               /* sensor: weight-plane pixels a camera pixel covers */
+  float *stray;              /* sensor: stray light, in full weight-plane pixels */
 } LbWorldOptics;
 
-void   lb_world_optics_init            (LbWorldOptics *self, const LbWorldParameters *parameters,
-                                        const LbWorldSizes *sizes, LbRandomKey key);
-void   lb_world_optics_prepare         (LbWorldOptics *self);
-void   lb_world_optics_clear           (LbWorldOptics *self);
+void lb_world_optics_init (LbWorldOptics *self,
+                           const LbWorldParameters *parameters,
+                           const LbWorldSizes *sizes,
+                           LbRandomKey key);
+void lb_world_optics_prepare (LbWorldOptics *self);
+void lb_world_optics_clear (LbWorldOptics *self);
 
 /* The part of a plane of @width x @height that the taps [x0, x1) x [y0, y1) of
  * rows of @taps_width read by way of @kernel. */
-LbWorldWindow lb_world_taps_window (const LbWorldTap *taps, guint taps_width, const LbWorldWindow *of,
-                                    const LbWorldKernel *kernel, guint width, guint height);
+LbWorldWindow lb_world_taps_window (const LbWorldTap *taps,
+                                    guint taps_width,
+                                    const LbWorldWindow *of,
+                                    const LbWorldKernel *kernel,
+                                    guint width,
+                                    guint height);
 
 /* At a point of the source plane, 1 on average. */
 double lb_world_optics_nonuniformity_at (const LbWorldOptics *self, double x, double y);
 /* At a point of the weight plane. */
-double lb_world_optics_phase_scale_at   (const LbWorldOptics *self, double x, double y);
-double lb_world_optics_illumination_at  (const LbWorldOptics *self, double x, double y);
+double lb_world_optics_phase_scale_at (const LbWorldOptics *self, double x, double y);
+double lb_world_optics_illumination_at (const LbWorldOptics *self, double x, double y);
 /* Transmission of a weight-plane pixel, floor, loss and reflection included. */
-double lb_world_optics_transmission_at  (const LbWorldOptics *self, double x, double y, guint8 level);
+double lb_world_optics_transmission_at (const LbWorldOptics *self, double x, double y, guint8 level);
 
 G_END_DECLS

@@ -34,7 +34,7 @@ static const Parameter parameters[] = { LB_WORLD_PARAMETERS (PARAMETER) };
 #define OPTION(name, unit, initial, low, high, ...)                                                          \
   { #name, LB_OPTION_NUMBER, G_STRUCT_OFFSET (WorldFile, values.name), low, high },
 static const LbOption options[] = {
-  LB_WORLD_PARAMETERS (OPTION) { "source_flip", LB_OPTION_TEXT, G_STRUCT_OFFSET (WorldFile, source_flip) },
+  LB_WORLD_PARAMETERS (OPTION){ "source_flip", LB_OPTION_TEXT, G_STRUCT_OFFSET (WorldFile, source_flip) },
   { "camera_flip", LB_OPTION_TEXT, G_STRUCT_OFFSET (WorldFile, camera_flip) },
 };
 #undef OPTION
@@ -125,10 +125,10 @@ lb_world_parameters_read (LbWorldParameters *self, GVariant *world, LbRandomKey 
     G_STRUCT_MEMBER (double, self, parameters[i].offset) =
         draw_value (&parameters[i], G_STRUCT_MEMBER (double, &file.values, parameters[i].offset),
                     file.values.spread, key);
-  return draw_flip ("source_flip", file.source_flip,
-                    lb_random_key_derive (key, g_str_hash ("source_flip")), &self->source_flip, error) &&
-         draw_flip ("camera_flip", file.camera_flip,
-                    lb_random_key_derive (key, g_str_hash ("camera_flip")), &self->camera_flip, error);
+  return draw_flip ("source_flip", file.source_flip, lb_random_key_derive (key, g_str_hash ("source_flip")),
+                    &self->source_flip, error) &&
+         draw_flip ("camera_flip", file.camera_flip, lb_random_key_derive (key, g_str_hash ("camera_flip")),
+                    &self->camera_flip, error);
 }
 
 char *
@@ -140,8 +140,7 @@ lb_world_parameters_print (const LbWorldParameters *self)
     {
       char number[G_ASCII_DTOSTR_BUF_SIZE];
 
-      g_ascii_formatd (number, sizeof number, "%.9g",
-                       G_STRUCT_MEMBER (double, self, parameters[i].offset));
+      g_ascii_formatd (number, sizeof number, "%.9g", G_STRUCT_MEMBER (double, self, parameters[i].offset));
       g_string_append_printf (text, "%s: %s%s%s\n", parameters[i].name, number,
                               parameters[i].unit[0] != '\0' ? " " : "", parameters[i].unit);
     }

@@ -9,10 +9,10 @@ G_BEGIN_DECLS
 /* How a world seed makes the world's value of what the setup file says. */
 typedef enum
 {
-  LB_DRAW_FIXED,      /* as the file says */
-  LB_DRAW_RELATIVE,   /* value * (1 + spread * u), u uniform in -1..1 */
-  LB_DRAW_ABSOLUTE,   /* value + spread * u, within the key's range */
-  LB_DRAW_WITHIN,     /* value * u: the file says the largest magnitude */
+  LB_DRAW_FIXED,    /* as the file says */
+  LB_DRAW_RELATIVE, /* value * (1 + spread * u), u uniform in -1..1 */
+  LB_DRAW_ABSOLUTE, /* value + spread * u, within the key's range */
+  LB_DRAW_WITHIN,   /* value * u: the file says the largest magnitude */
 } LbDraw;
 
 /*
@@ -108,8 +108,8 @@ typedef struct
 
 /* Reads "world" (a{sv}, NULL: defaults) and draws the world of @key.
  * LB_SETUP_ERROR_KEY, LB_SETUP_ERROR_VALUE. */
-gboolean lb_world_parameters_read  (LbWorldParameters *self, GVariant *world, LbRandomKey key, GError **error);
+gboolean lb_world_parameters_read (LbWorldParameters *self, GVariant *world, LbRandomKey key, GError **error);
 /* "name: value unit" lines, independent of the locale. Caller frees. */
-char    *lb_world_parameters_print (const LbWorldParameters *self);
+char *lb_world_parameters_print (const LbWorldParameters *self);
 
 G_END_DECLS

@@ -5,8 +5,6 @@
 #include <omp.h>
 #include <string.h>
 
-#include <lb-gemm.h>
-
 /* Rows of one unit of parallel work: few enough that they stay in the cache. */
 #define BLOCK 8
 
@@ -20,9 +18,8 @@ lb_world_sensor_init (LbWorldSensor *self,
 {
   gsize count = (gsize) width * height;
   LbRandomKey hot = lb_random_key_derive (key, g_str_hash ("hot"));
-  double decades = parameters->hot_current_low > 0
-                       ? log (parameters->hot_current_high / parameters->hot_current_low)
-                       : 0;
+  double decades =
+      parameters->hot_current_low > 0 ? log (parameters->hot_current_high / parameters->hot_current_low) : 0;
 
   self->parameters = parameters;
   self->width = width;
@@ -41,9 +38,9 @@ lb_world_sensor_init (LbWorldSensor *self,
 
       self->offset_dn[i] =
           (float) (parameters->offset_dn + parameters->offset_pattern_dn * self->offset_dn[i]);
-      self->dark[i] = (float) (is_hot ? parameters->hot_current_low *
-                                            exp (decades * lb_random_uniform_at (hot, 1, i))
-                                      : parameters->dark_current);
+      self->dark[i] =
+          (float) (is_hot ? parameters->hot_current_low * exp (decades * lb_random_uniform_at (hot, 1, i))
+                          : parameters->dark_current);
     }
 }
 
@@ -58,7 +55,8 @@ lb_world_sensor_clear (LbWorldSensor *self)
 LbWorldNoise
 lb_world_noise (guint64 seed, guint64 run)
 {
-  LbRandomKey key = lb_random_key_derive (lb_random_key_derive (lb_random_key (seed), g_str_hash ("noise")), run);
+  LbRandomKey key =
+      lb_random_key_derive (lb_random_key_derive (lb_random_key (seed), g_str_hash ("noise")), run);
 
   return (LbWorldNoise){
     .shot = lb_random_key_derive (key, 1),
@@ -86,9 +84,9 @@ typedef struct
 /* Scratch of a thread. */
 typedef struct
 {
-  float *electrons;      /* BLOCK rows */
+  float *electrons; /* BLOCK rows */
   float *normal;
-  float *cells;          /* one row */
+  float *cells; /* one row */
   float *speckle;
 } Scratch;
 
@@ -121,7 +119,8 @@ mean_row (const Reading *reading, guint y, Scratch *scratch, float *electrons)
 static void
 draw_run (const Reading *reading, guint64 first, gsize count, float *electrons, float *normal)
 {
-  lb_random_poisson_fill (reading->noise->shot, reading->readout->ordinal, first, count, electrons, electrons);
+  lb_random_poisson_fill (reading->noise->shot, reading->readout->ordinal, first, count, electrons,
+                          electrons);
   lb_random_normal_fill (reading->noise->read, reading->readout->ordinal, first, count, normal);
 }
 
@@ -181,7 +180,7 @@ lb_world_sensor_read (LbWorldSensor *self,
 {
   const LbWorldParameters *p = self->parameters;
   const LbWorldWindow region = readout->region;
-  guint threads = lb_numerics_get_threads ();
+  guint threads = lb_kernel_threads ((gsize) (region.x1 - region.x0) * (region.y1 - region.y0), 10);
   double depth = ldexp (1, (int) readout->bits - (int) self->bits);
   Reading reading = { self, noise, readout, signal, stray };
   gsize row = (self->width + 127) / 64 * 64;

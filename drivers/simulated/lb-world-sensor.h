@@ -10,11 +10,11 @@ typedef struct
 {
   const LbWorldParameters *parameters;
   guint width, height;
-  guint bits;                 /* largest depth */
-  float *offset_dn;           /* at the largest depth */
-  float *dark;                /* electrons per second */
-  float *scratch;             /* of the threads */
-  gsize scratch_size;         /* floats a thread */
+  guint bits;         /* largest depth */
+  float *offset_dn;   /* at the largest depth */
+  float *dark;        /* electrons per second */
+  float *scratch;     /* of the threads */
+  gsize scratch_size; /* floats a thread */
   guint threads;
 } LbWorldSensor;
 
@@ -27,17 +27,21 @@ typedef struct
 /* One frame to read out. */
 typedef struct
 {
-  LbWorldWindow region;       /* sensor pixels */
+  LbWorldWindow region; /* sensor pixels */
   guint bits;
   double gain;
-  double signal_scale;        /* electrons of a full weight-plane pixel */
+  double signal_scale; /* electrons of a full weight-plane pixel */
   double stray_scale;
   double exposure_s;
-  guint64 ordinal;            /* stream of the noise */
+  guint64 ordinal; /* stream of the noise */
 } LbWorldReadout;
 
-void lb_world_sensor_init  (LbWorldSensor *self, const LbWorldParameters *parameters, guint width, guint height,
-                            guint bits, LbRandomKey key);
+void lb_world_sensor_init (LbWorldSensor *self,
+                           const LbWorldParameters *parameters,
+                           guint width,
+                           guint height,
+                           guint bits,
+                           LbRandomKey key);
 void lb_world_sensor_clear (LbWorldSensor *self);
 LbWorldNoise lb_world_noise (guint64 seed, guint64 run);
 /*
@@ -45,7 +49,11 @@ LbWorldNoise lb_world_noise (guint64 seed, guint64 run);
  * in full weight-plane pixels) become digital numbers in @out (rows of the
  * region without gaps).
  */
-void lb_world_sensor_read  (LbWorldSensor *self, const LbWorldNoise *noise, const LbWorldReadout *readout,
-                            const float *signal, const float *stray, guint16 *out);
+void lb_world_sensor_read (LbWorldSensor *self,
+                           const LbWorldNoise *noise,
+                           const LbWorldReadout *readout,
+                           const float *signal,
+                           const float *stray,
+                           guint16 *out);
 
 G_END_DECLS

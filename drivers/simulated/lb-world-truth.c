@@ -145,7 +145,8 @@ lb_simulated_truth_pixel (LbDevice *device, guint x, guint y, LbSimulatedTruthPi
 
 /* Light behind the weight plane with both patterns settled, plainly. */
 static void
-make_product (LbWorld *world, const LbPattern *source, const LbPattern *weight, double scale, LbWorldPlane *product)
+make_product (
+    LbWorld *world, const LbPattern *source, const LbPattern *weight, double scale, LbWorldPlane *product)
 {
   const LbWorldOptics *optics = &world->optics;
   const LbWorldSizes *sizes = &optics->sizes;

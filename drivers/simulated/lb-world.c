@@ -13,7 +13,7 @@ G_DEFINE_FINAL_TYPE (LbWorld, lb_world, G_TYPE_OBJECT)
 
 #define MODULATOR_OPTION(name, kind, low, high)                                                              \
   {                                                                                                          \
-    #name, kind, G_STRUCT_OFFSET (LbModulatorOptions, name), low, high                                       \
+#name, kind, G_STRUCT_OFFSET(LbModulatorOptions, name), low, high                                        \
   }
 static const LbOption modulator_options[] = {
   MODULATOR_OPTION (width, LB_OPTION_WHOLE, 16, 8192),
@@ -24,7 +24,7 @@ static const LbOption modulator_options[] = {
 
 #define CAMERA_OPTION(name, kind, low, high)                                                                 \
   {                                                                                                          \
-    #name, kind, G_STRUCT_OFFSET (LbCameraOptions, name), low, high                                          \
+#name, kind, G_STRUCT_OFFSET(LbCameraOptions, name), low, high                                           \
   }
 static const LbOption camera_options[] = {
   CAMERA_OPTION (width, LB_OPTION_WHOLE, 16, 8192),     CAMERA_OPTION (height, LB_OPTION_WHOLE, 16, 8192),
@@ -164,9 +164,12 @@ world_new (LbDriverContext *context, GError **error)
                                  lb_world_key (self, "parameters"), error))
     return NULL;
 
-  sizes = (LbWorldSizes){ self->modulators[LB_ROLE_SOURCE].width, self->modulators[LB_ROLE_SOURCE].height,
-                          self->modulators[LB_ROLE_WEIGHT].width, self->modulators[LB_ROLE_WEIGHT].height,
-                          self->camera.width, self->camera.height };
+  sizes = (LbWorldSizes){ self->modulators[LB_ROLE_SOURCE].width,
+                          self->modulators[LB_ROLE_SOURCE].height,
+                          self->modulators[LB_ROLE_WEIGHT].width,
+                          self->modulators[LB_ROLE_WEIGHT].height,
+                          self->camera.width,
+                          self->camera.height };
   for (guint i = 0; i < G_N_ELEMENTS (grids); i++)
     self->phases[i] = lb_random_uniform_at (lb_world_key (self, grids[i]), 0, 0);
   lb_world_optics_init (&self->optics, &parameters, &sizes, lb_world_key (self, "optics"));

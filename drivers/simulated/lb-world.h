@@ -27,7 +27,7 @@ typedef struct
 {
   guint width, height, bits;
   double rate_hz;
-  double readout_us;            /* rolling shutter, first to last row; 0: global */
+  double readout_us; /* rolling shutter, first to last row; 0: global */
 } LbCameraOptions;
 
 typedef struct
@@ -39,7 +39,7 @@ typedef struct
 /* Rows of the table of faults; bits of LbWorld.faults. */
 typedef enum
 {
-  LB_FAULT_UNPLUG_SOURCE,       /* in the order of LbRole */
+  LB_FAULT_UNPLUG_SOURCE, /* in the order of LbRole */
   LB_FAULT_UNPLUG_WEIGHT,
   LB_FAULT_UNPLUG_CAMERA,
   LB_FAULT_UNPLUG_LIGHT,
@@ -52,9 +52,9 @@ typedef enum
 /* The light source as it can be switched off from any thread without a lock. */
 typedef struct
 {
-  atomic_uint_fast64_t generation;      /* leases of older ones are refused */
-  atomic_int_fast64_t lease_end_us;     /* wall time; 0: off */
-  _Atomic double level;                 /* set point */
+  atomic_uint_fast64_t generation;  /* leases of older ones are refused */
+  atomic_int_fast64_t lease_end_us; /* wall time; 0: off */
+  _Atomic double level;             /* set point */
 } LbWorldLight;
 
 /*
@@ -72,48 +72,48 @@ struct _LbWorld
   LbSetup *setup;
   LbClock *clock;
   guint64 seed, world_seed;
-  LbModulatorOptions modulators[2];     /* by LbRole */
+  LbModulatorOptions modulators[2]; /* by LbRole */
   LbCameraOptions camera;
   LbLightOptions light_options;
-  gboolean has_light;                   /* FALSE: the source is the light */
-  double phases[3];                     /* of the frame grids of source, weight and camera, 0..1 */
+  gboolean has_light; /* FALSE: the source is the light */
+  double phases[3];   /* of the frame grids of source, weight and camera, 0..1 */
   LbWorldOptics optics;
   GWeakRef devices[LB_N_ROLES];
 
   LbWorldLight light;
-  atomic_uint faults;                   /* 1 << LbFault */
+  atomic_uint faults; /* 1 << LbFault */
 
-  GMutex lock;                          /* of what follows */
+  GMutex lock; /* of what follows */
   gboolean prepared;
-  LbWorldDisplay displays[2];           /* by LbRole */
+  LbWorldDisplay displays[2]; /* by LbRole */
   LbWorldSensor sensor;
-  LbWorldPlane emission;                /* source plane, scratch */
-  LbWorldPlane product;                 /* light behind the weight plane, scratch */
-  float *signal;                        /* sensor: light in full weight-plane pixels */
-  LbWorldWindow region;                 /* of the sensor, that frames were last taken of */
-  LbWorldWindow window;                 /* of the weight plane, that the region sees */
-  LbWorldWindow source_window;          /* of the source plane, that the window sees */
-  guint64 signal_versions[2];           /* what `signal` holds; 0: nothing settled */
+  LbWorldPlane emission;       /* source plane, scratch */
+  LbWorldPlane product;        /* light behind the weight plane, scratch */
+  float *signal;               /* sensor: light in full weight-plane pixels */
+  LbWorldWindow region;        /* of the sensor, that frames were last taken of */
+  LbWorldWindow window;        /* of the weight plane, that the region sees */
+  LbWorldWindow source_window; /* of the source plane, that the window sees */
+  guint64 signal_versions[2];  /* what `signal` holds; 0: nothing settled */
   guint64 run;
-  guint64 ordinal;                      /* exposures of the run */
+  guint64 ordinal; /* exposures of the run */
   LbWorldNoise noise;
 };
 
 /* The world of @context, made by the first device. Checks the simulated
  * devices' parts of the setup. LB_SETUP_ERROR_KEY, LB_SETUP_ERROR_VALUE. */
-LbWorld *lb_world_ensure        (LbDriverContext *context, GError **error);     /* transfer full */
+LbWorld *lb_world_ensure (LbDriverContext *context, GError **error); /* transfer full */
 
 /* Allocates and fills the large arrays; the first open does. */
-void     lb_world_prepare       (LbWorld *self);
-void     lb_world_begin_run     (LbWorld *self, guint64 ordinal);
+void lb_world_prepare (LbWorld *self);
+void lb_world_begin_run (LbWorld *self, guint64 ordinal);
 
 /* Planes: @pattern stands from the first frame of the display after now plus
  * its latency on; returns that time. */
-gint64   lb_world_show          (LbWorld *self, LbRole role, LbPattern *pattern, guint64 sequence);
-gboolean lb_world_find_shown    (LbWorld *self, LbRole role, guint64 sequence, gint64 *time_us);
-LbPattern *lb_world_dup_shown   (LbWorld *self, LbRole role);
+gint64 lb_world_show (LbWorld *self, LbRole role, LbPattern *pattern, guint64 sequence);
+gboolean lb_world_find_shown (LbWorld *self, LbRole role, guint64 sequence, gint64 *time_us);
+LbPattern *lb_world_dup_shown (LbWorld *self, LbRole role);
 /* At once, as when it is switched on. */
-void     lb_world_black         (LbWorld *self, LbRole role);
+void lb_world_black (LbWorld *self, LbRole role);
 
 /* One exposure that begins at @start_us (bench time) and lasts @exposure_us. */
 typedef struct
@@ -126,26 +126,26 @@ typedef struct
 } LbWorldExposure;
 
 /* @out: the region's digital numbers. The next exposure ordinal of the run. */
-void     lb_world_expose        (LbWorld *self, const LbWorldExposure *exposure, guint16 *out);
+void lb_world_expose (LbWorld *self, const LbWorldExposure *exposure, guint16 *out);
 /* Whether frame @sequence gets lost, while frames are dropped. */
-gboolean lb_world_loses_frame   (LbWorld *self, guint64 sequence);
+gboolean lb_world_loses_frame (LbWorld *self, guint64 sequence);
 /* Power on the weight plane, watts, by the meter's own calibration. */
-double   lb_world_power         (LbWorld *self, gint64 time_us);
+double lb_world_power (LbWorld *self, gint64 time_us);
 
 /* Light: any thread, no lock. */
-gboolean lb_world_is_lit        (LbWorld *self);
+gboolean lb_world_is_lit (LbWorld *self);
 /* Mean relative power over an exposure without its jitter: 0 when dark. */
-double   lb_world_light_level   (const LbWorld *self, double set_point);
+double lb_world_light_level (const LbWorld *self, double set_point);
 /* Slow changes of the light: drift and warm-up, 1 on average. */
-double   lb_world_light_drift   (const LbWorld *self, gint64 time_us);
+double lb_world_light_drift (const LbWorld *self, gint64 time_us);
 
 /* Faults: any thread. */
-void     lb_world_set_fault     (LbWorld *self, LbFault fault, gboolean active);
-gboolean lb_world_has_fault     (LbWorld *self, LbFault fault);
+void lb_world_set_fault (LbWorld *self, LbFault fault, gboolean active);
+gboolean lb_world_has_fault (LbWorld *self, LbFault fault);
 /* Key of what a world seed draws under @name. */
-LbRandomKey lb_world_key        (const LbWorld *self, const char *name);
+LbRandomKey lb_world_key (const LbWorld *self, const char *name);
 
 /* Next time of a frame grid at or after @time_us. @grid: source, weight, camera. */
-gint64   lb_world_next_frame    (const LbWorld *self, guint grid, double period_us, gint64 time_us);
+gint64 lb_world_next_frame (const LbWorld *self, guint grid, double period_us, gint64 time_us);
 
 G_END_DECLS

@@ -107,7 +107,9 @@ show_device (LbBenchPage *self, LbBench *bench, LbRole role)
   gtk_label_set_text (self->device_states[role], _ (states[state]));
   for (guint i = 1; i < G_N_ELEMENTS (styles); i++)
     gtk_widget_remove_css_class (label, styles[i]);
-  if (styles[state][0] != '\0')
+  if (state == LB_DEVICE_ABSENT && lb_bench_get_state (bench) != LB_BENCH_DISCONNECTED)
+    gtk_widget_add_css_class (label, "bad");
+  else if (styles[state][0] != '\0')
     gtk_widget_add_css_class (label, styles[state]);
 }
 

@@ -177,8 +177,10 @@ step_progress_cb (LbCalibratePage *self, const LbStepProgress *progress)
       /* Follows the steps, but stays where the operator looks while one runs. */
       if (!lb_step_row_is_running (LB_STEP_ROW (row)))
         gtk_list_box_select_row (self->list, row);
-      text = g_strdup_printf (_ ("Step %d of %u, %s: %s"), i + 1, count, _ (step->title),
-                              progress->message != NULL ? progress->message : "");
+      text = progress->message != NULL
+                 ? g_strdup_printf (_ ("Step %d of %u, %s: %s"), i + 1, count, _ (step->title),
+                                    progress->message)
+                 : g_strdup_printf (_ ("Step %d of %u, %s"), i + 1, count, _ (step->title));
     }
   gtk_progress_bar_set_fraction (self->progress, CLAMP (progress->fraction, 0, 1));
   gtk_progress_bar_set_text (self->progress, text);

@@ -4,9 +4,12 @@
 #include <glib/gi18n.h>
 #include <lb-workflow.h>
 
+#include "lb-frame-figure.h"
+
 /* The tasks: what runs in computing threads. */
 
 #define DEVICE_DEADLINE_US (2 * G_USEC_PER_SEC)
+#define PICTURE_INTERVAL_US (G_USEC_PER_SEC / 10)
 
 typedef struct
 {
@@ -22,6 +25,8 @@ typedef struct
   gboolean new_bench;
   /* calibrate */
   GStrv steps;
+  gint64 last_picture_us;
+  const char *drawn_step; /* interned; the last step that had a figure */
   /* run */
   LbExperimentMaker maker;
   gpointer maker_data;
@@ -436,9 +441,21 @@ step_progress_cb (const char *step,
                   LbFrame *frame,
                   gpointer user_data)
 {
-  LbConsole *self = user_data;
+  Job *job = user_data;
+  gint64 now_us = g_get_monotonic_time ();
+  g_autoptr (LbFigure) picture = NULL;
 
-  lb_mailbox_post (self->progresses, lb_step_progress_new (step, fraction, message, figure));
+  if (figure != NULL)
+    job->drawn_step = g_intern_string (step);
+  /* Where a step has no figure of its own, what the camera sees. */
+  if (figure == NULL && frame != NULL && job->drawn_step != g_intern_string (step) &&
+      now_us - job->last_picture_us > PICTURE_INTERVAL_US)
+    {
+      picture = lb_frame_figure_new (frame);
+      job->last_picture_us = now_us;
+    }
+  lb_mailbox_post (job->console->progresses,
+                   lb_step_progress_new (step, fraction, message, figure != NULL ? figure : picture));
 }
 
 static void
@@ -452,7 +469,7 @@ calibrate_thread (GTask *task, gpointer source, gpointer data, GCancellable *can
   if (job->session != NULL)
     done =
         lb_workflow_calibrate (job->bench, job->calibrations, job->session, (const char *const *) job->steps,
-                               NULL, step_progress_cb, job->console, cancellable, &error);
+                               NULL, step_progress_cb, job, cancellable, &error);
   check_after (job);
   if (done)
     g_task_return_boolean (task, TRUE);

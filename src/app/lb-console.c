@@ -275,8 +275,13 @@ lb_console_arm (LbConsole *self)
 
   g_return_if_fail (LB_IS_CONSOLE (self));
 
-  if (self->bench != NULL && !lb_bench_arm (self->bench, &error))
+  if (self->bench == NULL)
+    return;
+  if (!lb_bench_arm (self->bench, &error))
     lb_console_set_fault (self, error->message);
+  /* What was read of the light source before is not so any more. */
+  else if (self->task == LB_TASK_NONE)
+    lb_console_check (self);
   lb_console_emit_state (self);
 }
 

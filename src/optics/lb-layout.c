@@ -8,6 +8,13 @@
 #define STRETCH 1.25
 /* Least share of a cell's light on good pixels for which it is used. */
 #define SHARE_MIN 0.5f
+/* A cell darker than that part of the median around it is not used, as all
+ * elements of its tile would be dimmed to it: on it a source pixel less falls
+ * into the margins, or a camera pixel is defective. */
+#define OUTLIER_LIMIT 0.8f
+#define OUTLIER_REACH 2
+/* If more cells than that part are outliers, they are the rule. */
+#define OUTLIER_SHARE_MAX 0.1
 
 /* Where tiles may stand. */
 typedef struct
@@ -55,6 +62,60 @@ layout_begin (LbOpticsModel *model, Field *field, GError **error)
   for (gsize i = 0; i < cells; i++)
     field->free[i] = model->usable[i] && self->cell_share[i] >= SHARE_MIN && model->gain[i] > 0;
   return g_steal_pointer (&self);
+}
+
+static float
+effective_gain (const LbLayout *self, gsize cell)
+{
+  return self->model->gain[cell] * self->cell_share[cell];
+}
+
+/* Median gain of the free cells around one, itself included. */
+static float
+local_median (const LbLayout *self, const Field *field, guint column, guint row)
+{
+  float gains[(2 * OUTLIER_REACH + 1) * (2 * OUTLIER_REACH + 1)];
+  gsize count = 0;
+
+  for (guint y = MAX (row, OUTLIER_REACH) - OUTLIER_REACH;
+       y <= MIN (row + OUTLIER_REACH, self->model->rows - 1); y++)
+    for (guint x = MAX (column, OUTLIER_REACH) - OUTLIER_REACH;
+         x <= MIN (column + OUTLIER_REACH, self->model->columns - 1); x++)
+      {
+        const gsize cell = (gsize) y * field->columns + x;
+        gsize place = count;
+
+        if (!field->free[cell])
+          continue;
+        for (; place > 0 && gains[place - 1] > effective_gain (self, cell); place--)
+          gains[place] = gains[place - 1];
+        gains[place] = effective_gain (self, cell);
+        count++;
+      }
+  return count > 0 ? gains[count / 2] : 0;
+}
+
+static void
+drop_outliers (const LbLayout *self, Field *field)
+{
+  g_autoptr (GArray) outliers = g_array_new (FALSE, FALSE, sizeof (gsize));
+  gsize used = 0;
+
+  for (guint row = field->y0; row < field->y1; row++)
+    for (guint column = field->x0; column < field->x1; column++)
+      {
+        const gsize cell = (gsize) row * field->columns + column;
+
+        if (!field->free[cell])
+          continue;
+        used++;
+        if (effective_gain (self, cell) < OUTLIER_LIMIT * local_median (self, field, column, row))
+          g_array_append_val (outliers, cell);
+      }
+  if (outliers->len > OUTLIER_SHARE_MAX * used)
+    return;
+  for (guint i = 0; i < outliers->len; i++)
+    field->free[g_array_index (outliers, gsize, i)] = 0;
 }
 
 static void
@@ -231,7 +292,7 @@ fill_tile (LbLayout *self, const Field *field, guint number, const SlotPlace *pl
         const guint32 cell = y * field->columns + x;
 
         if (field->free[cell])
-          found[count++] = (GainOfCell){ self->model->gain[cell] * self->cell_share[cell], cell };
+          found[count++] = (GainOfCell){ effective_gain (self, cell), cell };
       }
   qsort (found, count, sizeof *found, compare_gains);
   qsort (found, self->segment_length, sizeof *found, compare_cells);
@@ -277,6 +338,7 @@ lb_layout_new (LbOpticsModel *model, gsize length, gboolean paired, guint max_sl
   self = layout_begin (model, &field, error);
   if (self == NULL)
     return NULL;
+  drop_outliers (self, &field);
   self->length = length;
   self->tiles_per_slot = paired ? 2 : 1;
   for (gsize segments = 1; segments <= length && (places == NULL || places->len == 0); segments++)

@@ -17,16 +17,17 @@ Atspi.init()
 def wait_for(condition, what, timeout=10.0):
     """The first true answer of condition(); fails after @timeout seconds."""
     end = time.monotonic() + timeout
+    gone = None
     while True:
         try:
             answer = condition()
-        except GLib.Error:
+        except GLib.Error as error:
             # The thing went away between two questions.
-            answer = None
+            answer, gone = None, error
         if answer:
             return answer
         if time.monotonic() > end:
-            raise AssertionError(f"waited {timeout} s for {what}")
+            raise AssertionError(f"waited {timeout} s for {what}; last error: {gone}")
         time.sleep(0.05)
 
 
@@ -38,9 +39,17 @@ def children(node):
 
 
 def walk(node):
+    """The node and all below it, but for those that go away meanwhile."""
     yield node
-    for child in children(node):
+    try:
+        below = list(children(node))
+    except GLib.Error:
+        return
+    for child in below:
         yield from walk(child)
+
+
+TEXTS = ("label", "status bar", "alert", "notification", "text")
 
 
 def has(node, state):
@@ -100,11 +109,12 @@ class Application:
         self.get(role, name).get_action_iface().do_action(0)
 
     def texts(self):
-        """All texts there are, in order."""
-        return [node.get_name() for node in self._nodes() if node.get_text_iface()]
+        """All texts of the page, in order."""
+        return [node.get_name() for node in self._nodes() if node.get_role_name() in TEXTS]
 
     def shows(self, text):
-        return any(text in shown for shown in self.texts())
+        """Whether it is anywhere in the window: page, header bar, status line, toast."""
+        return any(text in node.get_name() for node in walk(self.node) if node.get_role_name() in TEXTS)
 
     def wait_text(self, text, timeout=10.0):
         wait_for(lambda: self.shows(text), f"the text {text!r}", timeout)
