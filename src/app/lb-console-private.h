@@ -9,10 +9,10 @@ G_BEGIN_DECLS
 struct _LbConsole
 {
   GObject parent_instance;
-  LbConsoleOptions options;       /* its strings are owned */
+  LbConsoleOptions options; /* its strings are owned */
   char *setup;
   LbFidelity fidelity;
-  gboolean session_named;         /* options.session still to be opened */
+  gboolean session_named; /* options.session still to be opened */
 
   LbBench *bench;
   LbCalibrationSet *calibrations;
@@ -20,15 +20,15 @@ struct _LbConsole
 
   LbTask task;
   char *task_title;
-  GCancellable *cancellable;      /* of the task */
+  GCancellable *cancellable; /* of the task */
   gboolean paused;
-  LbExperiment *experiment;       /* that runs */
+  LbExperiment *experiment; /* that runs */
   char *fault;
   LbDeviceReading reading;
-  guint notify_source;            /* will emit "state-changed" */
+  guint notify_source; /* will emit "state-changed" */
 
-  LbSnapshot *snapshot;           /* newest */
-  LbStepProgress *progress;       /* newest */
+  LbSnapshot *snapshot;     /* newest */
+  LbStepProgress *progress; /* newest */
   LbMailbox *snapshots;
   LbMailbox *progresses;
 
@@ -54,18 +54,19 @@ enum
 };
 extern guint lb_console_signals[N_SIGNALS];
 
-LbStepProgress *lb_step_progress_new        (const char *step, double fraction, const char *message, LbFigure *figure);
-void            lb_step_progress_free       (LbStepProgress *self);
+LbStepProgress *
+lb_step_progress_new (const char *step, double fraction, const char *message, LbFigure *figure);
+void lb_step_progress_free (LbStepProgress *self);
 
-void            lb_console_emit_state       (LbConsole *self);
-void            lb_console_set_fault        (LbConsole *self, const char *fault);
+void lb_console_emit_state (LbConsole *self);
+void lb_console_set_fault (LbConsole *self, const char *fault);
 /* Refuses (with a toast) while another task runs. */
-gboolean        lb_console_begin_task       (LbConsole *self, LbTask task, const char *title);
+gboolean lb_console_begin_task (LbConsole *self, LbTask task, const char *title);
 /* Takes @error (may be NULL). */
-void            lb_console_end_task         (LbConsole *self, GError *error);
+void lb_console_end_task (LbConsole *self, GError *error);
 /* Computing thread: opens the session if there is none. Transfer full. */
-LbSession      *lb_console_ensure_session   (LbConsole *self, LbBench *bench, GError **error);
-void            lb_console_take_bench       (LbConsole *self, LbBench *bench);
-void            lb_console_take_calibrations (LbConsole *self, LbCalibrationSet *calibrations);
+LbSession *lb_console_ensure_session (LbConsole *self, LbBench *bench, GError **error);
+void lb_console_take_bench (LbConsole *self, LbBench *bench);
+void lb_console_take_calibrations (LbConsole *self, LbCalibrationSet *calibrations);
 
 G_END_DECLS

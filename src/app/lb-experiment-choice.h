@@ -16,13 +16,13 @@ typedef struct
 {
   LbChoiceKind kind;
   /* attention */
-  char *model;             /* name of a shipped one, or folder */
+  char *model; /* name of a shipped one, or folder */
   char *text;
   guint layer;
   guint head;
   guint tokens;
   /* dot products */
-  char *lengths;           /* "64, 256, 1024" */
+  char *lengths; /* "64, 256, 1024" */
   guint count;
   guint64 seed;
   double photons_per_mac;
@@ -30,28 +30,28 @@ typedef struct
 } LbExperimentChoice;
 
 LbExperimentChoice *lb_experiment_choice_copy (const LbExperimentChoice *self);
-void                lb_experiment_choice_free (LbExperimentChoice *self);
+void lb_experiment_choice_free (LbExperimentChoice *self);
 /* Computing thread (reads the model). An LbExperimentMaker: @data is an
  * LbExperimentChoice. */
-LbExperiment       *lb_experiment_choice_make (gconstpointer data, GError **error);
+LbExperiment *lb_experiment_choice_make (gconstpointer data, GError **error);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbExperimentChoice, lb_experiment_choice_free)
 
 /* A model that can be chosen. */
 typedef struct
 {
-  char *name;              /* for lb_attention_experiment_new() */
+  char *name; /* for lb_attention_experiment_new() */
   char *title;
   guint layers;
   guint heads;
   guint context;
 } LbModelChoice;
 
-void           lb_model_choice_free         (LbModelChoice *self);
+void lb_model_choice_free (LbModelChoice *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbModelChoice, lb_model_choice_free)
 /* Reads the model @name (folder or shipped name) in a computing thread; with
  * @name NULL all that are shipped. */
-void           lb_model_choice_load_async   (const char *name, GAsyncReadyCallback callback, gpointer user_data);
+void lb_model_choice_load_async (const char *name, GAsyncReadyCallback callback, gpointer user_data);
 /* Of LbModelChoice. */
-GPtrArray     *lb_model_choice_load_finish  (GAsyncResult *result, GError **error);
+GPtrArray *lb_model_choice_load_finish (GAsyncResult *result, GError **error);
 
 G_END_DECLS

@@ -13,9 +13,9 @@ G_BEGIN_DECLS
 #define LB_TYPE_FIGURE_GRID (lb_figure_grid_get_type ())
 G_DECLARE_FINAL_TYPE (LbFigureGrid, lb_figure_grid, LB, FIGURE_GRID, GtkWidget)
 
-GtkWidget *lb_figure_grid_new         (void);
+GtkWidget *lb_figure_grid_new (void);
 /* @figures: of LbFigure; NULL or empty: none. */
-void       lb_figure_grid_set_figures (LbFigureGrid *self, GPtrArray *figures);
-guint      lb_figure_grid_get_length  (LbFigureGrid *self);
+void lb_figure_grid_set_figures (LbFigureGrid *self, GPtrArray *figures);
+guint lb_figure_grid_get_length (LbFigureGrid *self);
 
 G_END_DECLS

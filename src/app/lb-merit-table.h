@@ -13,11 +13,11 @@ G_BEGIN_DECLS
 #define LB_TYPE_MERIT_TABLE (lb_merit_table_get_type ())
 G_DECLARE_FINAL_TYPE (LbMeritTable, lb_merit_table, LB, MERIT_TABLE, GtkWidget)
 
-GtkWidget *lb_merit_table_new         (void);
+GtkWidget *lb_merit_table_new (void);
 /* @results: as lb_experiment_get_results() has them; read, not kept; NULL: none. */
-void       lb_merit_table_set_results (LbMeritTable *self, const LbQuantities *results);
+void lb_merit_table_set_results (LbMeritTable *self, const LbQuantities *results);
 
 /* Whether the result of that name is shown in the table. */
-gboolean   lb_merit_table_shows       (const char *name);
+gboolean lb_merit_table_shows (const char *name);
 
 G_END_DECLS

@@ -10,6 +10,6 @@ G_BEGIN_DECLS
  * "plot.copy-csv", "plot.reset". Transfer none. */
 GMenuModel *lb_plot_export_get_menu (void);
 /* Does one of them but "reset", for a plot that @widget shows. */
-void        lb_plot_export_run      (const char *action, LbFigure *figure, GtkWidget *widget);
+void lb_plot_export_run (const char *action, LbFigure *figure, GtkWidget *widget);
 
 G_END_DECLS

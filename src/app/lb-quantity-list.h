@@ -13,8 +13,8 @@ G_BEGIN_DECLS
 #define LB_TYPE_QUANTITY_LIST (lb_quantity_list_get_type ())
 G_DECLARE_FINAL_TYPE (LbQuantityList, lb_quantity_list, LB, QUANTITY_LIST, GtkWidget)
 
-GtkWidget *lb_quantity_list_new            (void);
+GtkWidget *lb_quantity_list_new (void);
 /* @quantities: read, not kept; NULL: nothing. */
-void       lb_quantity_list_set_quantities (LbQuantityList *self, const LbQuantities *quantities);
+void lb_quantity_list_set_quantities (LbQuantityList *self, const LbQuantities *quantities);
 
 G_END_DECLS

@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 /* Writes the report of @session (NULL: says that there is nothing to report) in
  * a computing thread, to @path, or beside the session where it is NULL; a toast
  * tells where it is. */
-void lb_report_task_write  (LbWindow *window, LbSession *session, const char *path);
+void lb_report_task_write (LbWindow *window, LbSession *session, const char *path);
 /* Asks where. */
 void lb_report_task_choose (LbWindow *window, LbSession *session);
 

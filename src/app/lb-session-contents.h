@@ -22,23 +22,28 @@ struct _LbSessionEntry
   GObject parent_instance;
   LbEntryKind kind;
   gint64 id;
-  gint64 time_us;          /* Unix time */
+  gint64 time_us; /* Unix time */
   char *title;
-  char *subtitle;          /* a short line; NULL: none */
-  char *text;              /* message or note; NULL: none */
-  char *style;             /* "success", "warning", "error", or "" */
-  LbQuantities *settings;  /* NULL: none */
+  char *subtitle;         /* a short line; NULL: none */
+  char *text;             /* message or note; NULL: none */
+  char *style;            /* "success", "warning", "error", or "" */
+  LbQuantities *settings; /* NULL: none */
   LbQuantities *results;
 };
 
 /* Lists what is in @session, in the order of time; in a computing thread. */
-void        lb_session_contents_load_async   (LbSession *session, GCancellable *cancellable, GAsyncReadyCallback callback,
-                                              gpointer user_data);
+void lb_session_contents_load_async (LbSession *session,
+                                     GCancellable *cancellable,
+                                     GAsyncReadyCallback callback,
+                                     gpointer user_data);
 /* Of LbSessionEntry. */
-GPtrArray  *lb_session_contents_load_finish  (GAsyncResult *result, GError **error);
+GPtrArray *lb_session_contents_load_finish (GAsyncResult *result, GError **error);
 /* Figures of one entry, of LbFigure; in a computing thread. */
-void        lb_session_figures_load_async    (LbSession *session, LbSessionEntry *entry, GCancellable *cancellable,
-                                              GAsyncReadyCallback callback, gpointer user_data);
-GPtrArray  *lb_session_figures_load_finish   (GAsyncResult *result, GError **error);
+void lb_session_figures_load_async (LbSession *session,
+                                    LbSessionEntry *entry,
+                                    GCancellable *cancellable,
+                                    GAsyncReadyCallback callback,
+                                    gpointer user_data);
+GPtrArray *lb_session_figures_load_finish (GAsyncResult *result, GError **error);
 
 G_END_DECLS
