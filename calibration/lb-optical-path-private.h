@@ -30,41 +30,41 @@ typedef struct
   guint copies;
   guint patterns;
   guint groups;
-  guint signs_a, signs_b;     /* 1, or 2 if there are negative values */
+  guint signs_a, signs_b; /* 1, or 2 if there are negative values */
   guint64 exposures;
 } LbPathPlan;
 
 /* What a slot of an exposure measures. */
 typedef struct
 {
-  gsize row;                  /* of a */
-  gsize column;               /* row of b */
+  gsize row;    /* of a */
+  gsize column; /* row of b */
   guint segment;
-  gsize start, length;        /* elements of the vectors */
+  gsize start, length; /* elements of the vectors */
 } LbPathSlot;
 
-LbPathPlan *lb_path_plan_new      (LbLayout *layout, LbEncoder *encoder, const LbMatrix *a, const LbMatrix *b,
-                                   gboolean diagonal);
-void        lb_path_plan_free     (LbPathPlan *self);
+LbPathPlan *lb_path_plan_new (
+    LbLayout *layout, LbEncoder *encoder, const LbMatrix *a, const LbMatrix *b, gboolean diagonal);
+void lb_path_plan_free (LbPathPlan *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbPathPlan, lb_path_plan_free)
 
-guint       lb_path_plan_pattern  (const LbPathPlan *self, guint64 exposure);
-guint       lb_path_plan_sign     (const LbPathPlan *self, guint64 exposure);
+guint lb_path_plan_pattern (const LbPathPlan *self, guint64 exposure);
+guint lb_path_plan_sign (const LbPathPlan *self, guint64 exposure);
 /* FALSE: the slot is empty. */
-gboolean    lb_path_plan_slot     (const LbPathPlan *self, guint64 exposure, guint slot, LbPathSlot *what);
+gboolean lb_path_plan_slot (const LbPathPlan *self, guint64 exposure, guint slot, LbPathSlot *what);
 /* The patterns of an exposure; new. */
-LbPattern  *lb_path_plan_source   (const LbPathPlan *self, guint64 exposure);
-LbPattern  *lb_path_plan_weight   (const LbPathPlan *self, guint64 exposure);
+LbPattern *lb_path_plan_source (const LbPathPlan *self, guint64 exposure);
+LbPattern *lb_path_plan_weight (const LbPathPlan *self, guint64 exposure);
 /* Values on a slot's cells, 0..1: of a by the exposure's sign, of b by @sign. */
-const float *lb_path_plan_a       (const LbPathPlan *self, guint64 exposure, const LbPathSlot *what);
-const float *lb_path_plan_b       (const LbPathPlan *self, guint sign, const LbPathSlot *what);
+const float *lb_path_plan_a (const LbPathPlan *self, guint64 exposure, const LbPathSlot *what);
+const float *lb_path_plan_b (const LbPathPlan *self, guint sign, const LbPathSlot *what);
 /* Mean of u = fx + (1 - fx) x^ over all elements and passes. */
-double      lb_path_plan_mean_u   (const LbPathPlan *self);
+double lb_path_plan_mean_u (const LbPathPlan *self);
 
 /* How an exposure is taken. */
 typedef struct
 {
-  double level;               /* of the light source; 0: the setup's usual one */
+  double level; /* of the light source; 0: the setup's usual one */
   double exposure_us;
   guint frames;
 } LbPathLight;
@@ -83,28 +83,28 @@ typedef struct
 
   LbPathLight light;
   LbCameraCaps caps;
-  guint attempt;              /* halvings of the exposure time with which new exposures begin */
-  guint64 next;               /* exposure that comes next */
-  GArray *again;              /* guint64 tags of exposures to be repeated shorter */
-  gint64 shown;               /* weight pattern that stands on the plane, or -1 */
+  guint attempt; /* halvings of the exposure time with which new exposures begin */
+  guint64 next;  /* exposure that comes next */
+  GArray *again; /* guint64 tags of exposures to be repeated shorter */
+  gint64 shown;  /* weight pattern that stands on the plane, or -1 */
   LbPattern *source_pattern, *weight_pattern;
-  LbReading *sum;             /* over the frames of an exposure so far */
+  LbReading *sum; /* over the frames of an exposure so far */
 
-  double *products;           /* (m, n): sum over passes and segments, in units of the scales */
-  float *raw;                 /* (m, n, 4) */
-  guint16 *missing;           /* (m, n): passes times segments still to come */
-  double sum_photons, sum_square_photons, sum_electrons;     /* per MAC, over tiles and exposures */
-  guint64 tiles;              /* number of those */
+  double *products; /* (m, n): sum over passes and segments, in units of the scales */
+  float *raw;       /* (m, n, 4) */
+  guint16 *missing; /* (m, n): passes times segments still to come */
+  double sum_photons, sum_square_photons, sum_electrons; /* per MAC, over tiles and exposures */
+  guint64 tiles;                                         /* number of those */
 } LbPathRun;
 
 /* Finds light level, exposure time and frames for the photons that are wanted,
  * from frames of the first exposure. In the worker. */
-gboolean    lb_path_find_light    (LbPathRun *self, GCancellable *cancellable, GError **error);
+gboolean lb_path_find_light (LbPathRun *self, GCancellable *cancellable, GError **error);
 /* The action: all exposures of the plan. */
-gboolean    lb_path_run           (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error);
+gboolean lb_path_run (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error);
 /* DARK if the dark patches are about as bright as the bright ones. */
-gboolean    lb_path_check_patches (const LbLayout *layout, const LbReading *reading, GError **error);
+gboolean lb_path_check_patches (const LbLayout *layout, const LbReading *reading, GError **error);
 /* SHAPE if the frame is not of the model's region and depth. */
-gboolean    lb_path_check_frame   (const LbOpticsModel *model, const LbFrame *frame, GError **error);
+gboolean lb_path_check_frame (const LbOpticsModel *model, const LbFrame *frame, GError **error);
 
 G_END_DECLS

@@ -12,15 +12,15 @@ typedef struct
 {
   guint64 exposures;
   guint64 dot_products;
-  guint64 macs;                 /* of the product itself */
+  guint64 macs; /* of the product itself */
   guint64 source_values, weight_values;
-  guint64 readouts;             /* region sums */
-  guint64 adc_samples;          /* camera pixels that were added up */
-  guint64 unusable;             /* dot products marked NAN */
-  double photons;               /* at the weight plane, over all passes */
+  guint64 readouts;    /* region sums */
+  guint64 adc_samples; /* camera pixels that were added up */
+  guint64 unusable;    /* dot products marked NAN */
+  double photons;      /* at the weight plane, over all passes */
   double detected_electrons;
-  double photons_per_mac;       /* per pass and element, mean over tiles */
-  double photons_per_mac_spread;  /* rms over tiles */
+  double photons_per_mac;        /* per pass and element, mean over tiles */
+  double photons_per_mac_spread; /* rms over tiles */
   double electrons_per_mac;
   double bench_time_s;
 } LbOpticalPathCounts;
@@ -28,8 +28,12 @@ typedef struct
 /* Dot products as they become known. @raw: 4 each (++ -+ +- --, electrons,
  * NAN where there was no such pass; of a split vector the sums). In the bench's
  * worker, or the calling thread. */
-typedef void (*LbOpticalPathPartial) (const guint32 *rows, const guint32 *columns, const float *values,
-                                      const float *raw, gsize count, gpointer user_data);
+typedef void (*LbOpticalPathPartial) (const guint32 *rows,
+                                      const guint32 *columns,
+                                      const float *values,
+                                      const float *raw,
+                                      gsize count,
+                                      gpointer user_data);
 
 /*
  * LbOpticalPath: operands in, products out, over a bench by the rules of one
@@ -39,24 +43,36 @@ typedef void (*LbOpticalPathPartial) (const guint32 *rows, const guint32 *column
 #define LB_TYPE_OPTICAL_PATH (lb_optical_path_get_type ())
 G_DECLARE_FINAL_TYPE (LbOpticalPath, lb_optical_path, LB, OPTICAL_PATH, GObject)
 
-LbOpticalPath *lb_optical_path_new       (LbBench *bench, LbOpticsModel *model);
-LbBench       *lb_optical_path_get_bench (LbOpticalPath *self);
+LbOpticalPath *lb_optical_path_new (LbBench *bench, LbOpticsModel *model);
+LbBench *lb_optical_path_get_bench (LbOpticalPath *self);
 LbOpticsModel *lb_optical_path_get_model (LbOpticalPath *self);
 /* Ordinal that keys the noise of the next product; rises by itself from there. */
-void           lb_optical_path_set_ordinal (LbOpticalPath *self, guint64 ordinal);
+void lb_optical_path_set_ordinal (LbOpticalPath *self, guint64 ordinal);
 
 /* Exposures and seconds of bench time that multiply() will take. */
-gboolean       lb_optical_path_forecast  (LbOpticalPath *self, const LbMatrix *a, const LbMatrix *b, gboolean diagonal,
-                                          guint64 *exposures, double *seconds, GError **error);
+gboolean lb_optical_path_forecast (LbOpticalPath *self,
+                                   const LbMatrix *a,
+                                   const LbMatrix *b,
+                                   gboolean diagonal,
+                                   guint64 *exposures,
+                                   double *seconds,
+                                   GError **error);
 /*
  * out = a b^T, (m, n); @diagonal: out (m, 1), row i of a with row i of b. a is
  * shown on the source plane, b on the weight plane. @photons_per_mac: light to
  * use. NAN in @out marks a dot product that could not be measured (saturated
  * even at the shortest exposure). Blocks (not in M, not in the worker).
  */
-gboolean       lb_optical_path_multiply  (LbOpticalPath *self, const LbMatrix *a, const LbMatrix *b, gboolean diagonal,
-                                          double photons_per_mac, LbMatrix *out, LbOpticalPathCounts *counts,
-                                          LbOpticalPathPartial partial, gpointer user_data,
-                                          GCancellable *cancellable, GError **error);
+gboolean lb_optical_path_multiply (LbOpticalPath *self,
+                                   const LbMatrix *a,
+                                   const LbMatrix *b,
+                                   gboolean diagonal,
+                                   double photons_per_mac,
+                                   LbMatrix *out,
+                                   LbOpticalPathCounts *counts,
+                                   LbOpticalPathPartial partial,
+                                   gpointer user_data,
+                                   GCancellable *cancellable,
+                                   GError **error);
 
 G_END_DECLS

@@ -10,9 +10,9 @@ G_BEGIN_DECLS
 GQuark lb_engine_error_quark (void);
 typedef enum
 {
-  LB_ENGINE_ERROR_SHAPE,       /* operands do not fit each other */
-  LB_ENGINE_ERROR_VALUE,       /* NaN or infinite operand */
-  LB_ENGINE_ERROR_RANGES,      /* the engine needs ranges that the model does not have */
+  LB_ENGINE_ERROR_SHAPE,  /* operands do not fit each other */
+  LB_ENGINE_ERROR_VALUE,  /* NaN or infinite operand */
+  LB_ENGINE_ERROR_RANGES, /* the engine needs ranges that the model does not have */
 } LbEngineError;
 
 /* What kind of product: decides between the noise constants of linear layers
@@ -26,8 +26,8 @@ typedef enum
 /* Which pairs of rows are multiplied. */
 typedef enum
 {
-  LB_PAIRS_ALL,          /* out (m, n): every row of a with every row of b */
-  LB_PAIRS_DIAGONAL,     /* out (m, 1): row i of a with row i of b */
+  LB_PAIRS_ALL,      /* out (m, n): every row of a with every row of b */
+  LB_PAIRS_DIAGONAL, /* out (m, 1): row i of a with row i of b */
 } LbProductPairs;
 
 /* Where a product stands, for the keys of random numbers: the same place gives
@@ -36,10 +36,10 @@ typedef struct
 {
   guint64 seed;
   guint32 layer;
-  guint32 op;            /* LbTransformerOp or 0 */
+  guint32 op; /* LbTransformerOp or 0 */
   guint32 head;
-  guint32 window;        /* index of the context window */
-  guint32 first_token;   /* absolute index of row 0 of a */
+  guint32 window;      /* index of the context window */
+  guint32 first_token; /* absolute index of row 0 of a */
 } LbProductKey;
 
 /**
@@ -64,12 +64,12 @@ typedef struct
   guint64 macs;
   guint64 dot_products;
   guint64 exposures;
-  guint64 source_values;      /* loaded onto the source plane */
-  guint64 weight_values;      /* loaded onto the weight plane */
-  guint64 readouts;           /* region sums */
-  guint64 adc_samples;        /* camera pixels that were added up */
-  guint64 unusable;           /* dot products marked NAN (saturated) */
-  double photons;             /* at the SLM plane, over all passes */
+  guint64 source_values; /* loaded onto the source plane */
+  guint64 weight_values; /* loaded onto the weight plane */
+  guint64 readouts;      /* region sums */
+  guint64 adc_samples;   /* camera pixels that were added up */
+  guint64 unusable;      /* dot products marked NAN (saturated) */
+  double photons;        /* at the SLM plane, over all passes */
   double detected_electrons;
   double bench_time_s;
 } LbEngineCounts;
@@ -78,8 +78,12 @@ typedef struct
  * value; @raw (4 a dot product: ++ -+ +- --, electrons, NAN where there was no
  * such pass) may be NULL. Called in the thread that multiplies or the bench's
  * worker, one call at a time. */
-typedef void (*LbEnginePartialFunc) (const guint32 *rows, const guint32 *columns, const float *values,
-                                     const float *raw, gsize count, gpointer user_data);
+typedef void (*LbEnginePartialFunc) (const guint32 *rows,
+                                     const guint32 *columns,
+                                     const float *values,
+                                     const float *raw,
+                                     gsize count,
+                                     gpointer user_data);
 
 #define LB_TYPE_ENGINE (lb_engine_get_type ())
 G_DECLARE_DERIVABLE_TYPE (LbEngine, lb_engine, LB, ENGINE, GObject)
@@ -88,23 +92,35 @@ struct _LbEngineClass
 {
   GObjectClass parent_class;
   const char *(*get_name) (LbEngine *self);
-  gboolean (*multiply) (LbEngine *self, const LbProduct *product, LbMatrix *out, LbEngineCounts *counts,
-                        GCancellable *cancellable, GError **error);
+  gboolean (*multiply) (LbEngine *self,
+                        const LbProduct *product,
+                        LbMatrix *out,
+                        LbEngineCounts *counts,
+                        GCancellable *cancellable,
+                        GError **error);
   gpointer padding[8];
 };
 
-const char *lb_engine_get_name         (LbEngine *self);
+const char *lb_engine_get_name (LbEngine *self);
 /* @out: (m, n), or (m, 1) for diagonal pairs, by the caller. @counts may be
  * NULL, else is added to. Checks shapes and finiteness before anything moves. */
-gboolean    lb_engine_multiply         (LbEngine *self, const LbProduct *product, LbMatrix *out,
-                                        LbEngineCounts *counts, GCancellable *cancellable, GError **error);
-void        lb_engine_set_partial_func (LbEngine *self, LbEnginePartialFunc func, gpointer user_data);
+gboolean lb_engine_multiply (LbEngine *self,
+                             const LbProduct *product,
+                             LbMatrix *out,
+                             LbEngineCounts *counts,
+                             GCancellable *cancellable,
+                             GError **error);
+void lb_engine_set_partial_func (LbEngine *self, LbEnginePartialFunc func, gpointer user_data);
 /* For implementations. */
-gboolean    lb_engine_wants_partial    (LbEngine *self);
-void        lb_engine_emit_partial     (LbEngine *self, const guint32 *rows, const guint32 *columns,
-                                        const float *values, const float *raw, gsize count);
+gboolean lb_engine_wants_partial (LbEngine *self);
+void lb_engine_emit_partial (LbEngine *self,
+                             const guint32 *rows,
+                             const guint32 *columns,
+                             const float *values,
+                             const float *raw,
+                             gsize count);
 
 /* Exact products in float32. */
-LbEngine   *lb_digital_engine_new      (void);
+LbEngine *lb_digital_engine_new (void);
 
 G_END_DECLS

@@ -10,7 +10,7 @@ G_BEGIN_DECLS
  * caller. OpenBLAS, single-threaded, on fixed blocks that OpenMP runs in
  * parallel: the same bytes for any number of threads.
  */
-void lb_gemm_nt           (const LbMatrix *a, const LbMatrix *b, LbMatrix *out);
+void lb_gemm_nt (const LbMatrix *a, const LbMatrix *b, LbMatrix *out);
 /* The same, plain loops with double accumulators; for tests. */
 void lb_gemm_nt_reference (const LbMatrix *a, const LbMatrix *b, LbMatrix *out);
 

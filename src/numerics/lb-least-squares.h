@@ -10,7 +10,7 @@ GQuark lb_numerics_error_quark (void);
 typedef enum
 {
   LB_NUMERICS_ERROR_SINGULAR,
-  LB_NUMERICS_ERROR_FORMAT,     /* damaged or foreign file */
+  LB_NUMERICS_ERROR_FORMAT, /* damaged or foreign file */
   LB_NUMERICS_ERROR_RANGE,
 } LbNumericsError;
 
@@ -20,12 +20,12 @@ typedef enum
  */
 typedef struct _LbLeastSquares LbLeastSquares;
 
-LbLeastSquares *lb_least_squares_new   (guint unknowns, guint right_sides);
-void            lb_least_squares_add   (LbLeastSquares *self, const double *row, const double *right, double weight);
+LbLeastSquares *lb_least_squares_new (guint unknowns, guint right_sides);
+void lb_least_squares_add (LbLeastSquares *self, const double *row, const double *right, double weight);
 /* @solution: (right_sides, unknowns), row-major. FALSE and SINGULAR if the
  * rows do not determine it. */
-gboolean        lb_least_squares_solve (LbLeastSquares *self, double *solution, GError **error);
-void            lb_least_squares_free  (LbLeastSquares *self);
+gboolean lb_least_squares_solve (LbLeastSquares *self, double *solution, GError **error);
+void lb_least_squares_free (LbLeastSquares *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbLeastSquares, lb_least_squares_free)
 
 /*
@@ -44,32 +44,32 @@ typedef struct
 } LbPlaneMap;
 
 void lb_plane_map_init_identity (LbPlaneMap *map);
-void lb_plane_map_apply         (const LbPlaneMap *map, double x, double y, double *out_x, double *out_y);
+void lb_plane_map_apply (const LbPlaneMap *map, double x, double y, double *out_x, double *out_y);
 /* d(out)/d(in) at a point: {dX/dx, dX/dy, dY/dx, dY/dy}. */
-void lb_plane_map_jacobian      (const LbPlaneMap *map, double x, double y, double jacobian[4]);
+void lb_plane_map_jacobian (const LbPlaneMap *map, double x, double y, double jacobian[4]);
 /*
  * Robust fit (iteratively reweighted, Tukey's biweight) of @count points from
  * -> to. @inliers may be NULL, else set TRUE where the final weight is over 0.
  * @residual_rms is over the inliers, per point (sqrt of mean dx^2 + dy^2).
  */
-gboolean lb_plane_map_fit (LbPlaneMap   *map,
+gboolean lb_plane_map_fit (LbPlaneMap *map,
                            const double *from_x,
                            const double *from_y,
                            const double *to_x,
                            const double *to_y,
-                           gsize         count,
-                           gboolean     *inliers,
-                           double       *residual_rms,
-                           GError      **error);
+                           gsize count,
+                           gboolean *inliers,
+                           double *residual_rms,
+                           GError **error);
 /* The inverse map over the rectangle, by fitting the polynomials to samples of
  * @map there; @residual_rms in units of the input plane. */
 gboolean lb_plane_map_invert (const LbPlaneMap *map,
-                              double            x0,
-                              double            y0,
-                              double            x1,
-                              double            y1,
-                              LbPlaneMap       *inverse,
-                              double           *residual_rms,
-                              GError          **error);
+                              double x0,
+                              double y0,
+                              double x1,
+                              double y1,
+                              LbPlaneMap *inverse,
+                              double *residual_rms,
+                              GError **error);
 
 G_END_DECLS

@@ -31,40 +31,29 @@ typedef struct
 GType lb_matrix_get_type (void);
 
 /* All values zero. */
-LbMatrix *lb_matrix_new          (gsize rows, gsize columns);
+LbMatrix *lb_matrix_new (gsize rows, gsize columns);
 /* A view; keeps @parent alive. */
-LbMatrix *lb_matrix_new_view     (LbMatrix *parent,
-                                  gsize     row,
-                                  gsize     column,
-                                  gsize     rows,
-                                  gsize     columns);
+LbMatrix *lb_matrix_new_view (LbMatrix *parent, gsize row, gsize column, gsize rows, gsize columns);
 /* Wraps @data without a copy; @free_owner (@owner) runs with the last reference. */
-LbMatrix *lb_matrix_new_wrap     (float         *data,
-                                  gsize          rows,
-                                  gsize          columns,
-                                  gsize          stride,
-                                  gpointer       owner,
-                                  GDestroyNotify free_owner);
-LbMatrix *lb_matrix_copy         (const LbMatrix *self);
+LbMatrix *lb_matrix_new_wrap (
+    float *data, gsize rows, gsize columns, gsize stride, gpointer owner, GDestroyNotify free_owner);
+LbMatrix *lb_matrix_copy (const LbMatrix *self);
 LbMatrix *lb_matrix_new_transpose (const LbMatrix *self);
-LbMatrix *lb_matrix_ref          (LbMatrix *self);
-void      lb_matrix_unref        (LbMatrix *self);
+LbMatrix *lb_matrix_ref (LbMatrix *self);
+void lb_matrix_unref (LbMatrix *self);
 /* Largest absolute value; 0 for an empty matrix. */
-float     lb_matrix_max_abs      (const LbMatrix *self);
+float lb_matrix_max_abs (const LbMatrix *self);
 /* Whether no value is NaN or infinite. */
-gboolean  lb_matrix_is_finite    (const LbMatrix *self);
+gboolean lb_matrix_is_finite (const LbMatrix *self);
 
 static inline float *
-lb_matrix_row (const LbMatrix *self,
-               gsize           row)
+lb_matrix_row (const LbMatrix *self, gsize row)
 {
   return self->data + row * self->stride;
 }
 
 static inline float
-lb_matrix_get (const LbMatrix *self,
-               gsize           row,
-               gsize           column)
+lb_matrix_get (const LbMatrix *self, gsize row, gsize column)
 {
   return self->data[row * self->stride + column];
 }

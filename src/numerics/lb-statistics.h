@@ -41,21 +41,18 @@ typedef struct
  * normalised_error is the constant g of the noise model of the paper (arXiv
  * 2302.10360). NaN in @measured marks a value that was not measured.
  */
-void lb_figures_of_merit (const double     *measured,
-                          const double     *ideal,
-                          gsize             count,
-                          double            pass_scale,
-                          LbFiguresOfMerit *figures);
+void lb_figures_of_merit (
+    const double *measured, const double *ideal, gsize count, double pass_scale, LbFiguresOfMerit *figures);
 
-double lb_mean               (const double *values, gsize count);
+double lb_mean (const double *values, gsize count);
 /* Sample standard deviation (n - 1); 0 for fewer than two values. */
 double lb_standard_deviation (const double *values, gsize count);
 /* Linear interpolation between order statistics, as numpy's percentile;
  * percent 0..100; copies and sorts. */
-double lb_percentile         (const double *values, gsize count, double percent);
-float  lb_percentile_float   (const float  *values, gsize count, double percent);
+double lb_percentile (const double *values, gsize count, double percent);
+float lb_percentile_float (const float *values, gsize count, double percent);
 /* Pool-adjacent-violators: the non-decreasing sequence nearest to @values in
  * weighted least squares, in place. @weights may be NULL. */
-void   lb_isotonic_regression (double *values, const double *weights, gsize count);
+void lb_isotonic_regression (double *values, const double *weights, gsize count);
 
 G_END_DECLS

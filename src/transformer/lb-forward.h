@@ -14,19 +14,24 @@ G_BEGIN_DECLS
 #define LB_TYPE_FORWARD (lb_forward_get_type ())
 G_DECLARE_FINAL_TYPE (LbForward, lb_forward, LB, FORWARD, GObject)
 
-LbForward *lb_forward_new            (LbModel *model);
+LbForward *lb_forward_new (LbModel *model);
 /* All operators of all layers. */
-void       lb_forward_set_engine     (LbForward *self, LbEngine *engine);
+void lb_forward_set_engine (LbForward *self, LbEngine *engine);
 /* One operator of one layer. */
-void       lb_forward_route          (LbForward *self, guint layer, LbTransformerOp op, LbEngine *engine);
-void       lb_forward_set_seed       (LbForward *self, guint64 seed);
+void lb_forward_route (LbForward *self, guint layer, LbTransformerOp op, LbEngine *engine);
+void lb_forward_set_seed (LbForward *self, guint64 seed);
 /* Logits (count, vocabulary); NULL and an error: LB_MODEL_ERROR_TEXT for a
  * window longer than the context or a token outside the vocabulary, or the
  * engine's, after its layer and operator. @window: its index in the text, for
  * the keys of random numbers. @counts (may be NULL): the products of all
  * engines are added, digital ones too. One run at a time. */
-LbMatrix  *lb_forward_run            (LbForward *self, const guint32 *tokens, gsize count, guint64 window,
-                                      LbEngineCounts *counts, GCancellable *cancellable, GError **error);
+LbMatrix *lb_forward_run (LbForward *self,
+                          const guint32 *tokens,
+                          gsize count,
+                          guint64 window,
+                          LbEngineCounts *counts,
+                          GCancellable *cancellable,
+                          GError **error);
 /*
  * The operands of one operator as they arrive there, with everything before it
  * computed digitally: a (m, d), b (n, d) such that its output is a b^T. For
@@ -34,9 +39,17 @@ LbMatrix  *lb_forward_run            (LbForward *self, const guint32 *tokens, gs
  * mask; for LB_OP_AV: a = softmax (count, count), b = v^T (width / heads, count).
  * @head is ignored for the others.
  */
-gboolean   lb_forward_get_operands   (LbForward *self, const guint32 *tokens, gsize count, guint layer, guint head,
-                                      LbTransformerOp op, LbMatrix **a, LbMatrix **b, GError **error);
+gboolean lb_forward_get_operands (LbForward *self,
+                                  const guint32 *tokens,
+                                  gsize count,
+                                  guint layer,
+                                  guint head,
+                                  LbTransformerOp op,
+                                  LbMatrix **a,
+                                  LbMatrix **b,
+                                  GError **error);
 /* Output of the first LayerNorm of @layer, (count, width), digital. */
-LbMatrix  *lb_forward_get_normalised (LbForward *self, const guint32 *tokens, gsize count, guint layer, GError **error);
+LbMatrix *
+lb_forward_get_normalised (LbForward *self, const guint32 *tokens, gsize count, guint layer, GError **error);
 
 G_END_DECLS

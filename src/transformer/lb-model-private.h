@@ -9,8 +9,8 @@ G_BEGIN_DECLS
 /* Which names, layouts and extras a checkpoint has. */
 typedef enum
 {
-  LB_ARCHITECTURE_OPTICAL_GPT,   /* wq, wk, wv, wo, w1, w2 without biases; a head of its own */
-  LB_ARCHITECTURE_GPT2,          /* c_attn, c_proj, c_fc in Conv1D layout, with biases; tied head */
+  LB_ARCHITECTURE_OPTICAL_GPT, /* wq, wk, wv, wo, w1, w2 without biases; a head of its own */
+  LB_ARCHITECTURE_GPT2,        /* c_attn, c_proj, c_fc in Conv1D layout, with biases; tied head */
 } LbArchitecture;
 
 /**
@@ -49,32 +49,43 @@ typedef struct
 
 /* Reads config.json of @directory. @architecture: by its model_type. Errors:
  * LB_MODEL_ERROR_MISSING, LB_MODEL_ERROR_FORMAT. */
-gboolean lb_model_config_read (LbModelConfig *config, LbArchitecture *architecture, const char *directory,
+gboolean lb_model_config_read (LbModelConfig *config,
+                               LbArchitecture *architecture,
+                               const char *directory,
                                GError **error);
 
 /* Checks that every tensor that @config asks for is there, and fits; counts
  * @parameters, and the bytes that they take in the files. */
-gboolean lb_weights_check (const LbSafetensors *tensors, LbArchitecture architecture, const LbModelConfig *config,
-                           guint64 *parameters, guint64 *bytes, GError **error);
+gboolean lb_weights_check (const LbSafetensors *tensors,
+                           LbArchitecture architecture,
+                           const LbModelConfig *config,
+                           guint64 *parameters,
+                           guint64 *bytes,
+                           GError **error);
 /* Both after lb_weights_check(); LB_MODEL_ERROR_VALUE for NaN or infinite
  * values. */
-LbLayer *lb_layer_load (const LbSafetensors *tensors, LbArchitecture architecture, const LbModelConfig *config,
-                        guint layer, GError **error);
-gboolean lb_outer_weights_load (LbOuterWeights *outer, const LbSafetensors *tensors, LbArchitecture architecture,
+LbLayer *lb_layer_load (const LbSafetensors *tensors,
+                        LbArchitecture architecture,
+                        const LbModelConfig *config,
+                        guint layer,
+                        GError **error);
+gboolean lb_outer_weights_load (LbOuterWeights *outer,
+                                const LbSafetensors *tensors,
+                                LbArchitecture architecture,
                                 GError **error);
-void     lb_outer_weights_clear (LbOuterWeights *outer);
+void lb_outer_weights_clear (LbOuterWeights *outer);
 /* Ranges of an operator, six values into @ranges; FALSE without an error where
  * there are none. LB_MODEL_ERROR_SHAPE, LB_MODEL_ERROR_VALUE. */
-gboolean lb_weights_read_ranges (const LbSafetensors *tensors, guint layer, LbTransformerOp op, float *ranges,
-                                 GError **error);
-LbLayer *lb_layer_ref   (LbLayer *self);
-void     lb_layer_unref (LbLayer *self);
+gboolean lb_weights_read_ranges (
+    const LbSafetensors *tensors, guint layer, LbTransformerOp op, float *ranges, GError **error);
+LbLayer *lb_layer_ref (LbLayer *self);
+void lb_layer_unref (LbLayer *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbLayer, lb_layer_unref)
 
 /* The weights of @layer, loaded if need be; unref with lb_layer_unref().
  * Converted copies are kept as long as they fit a quarter of the memory. Any
  * thread. */
-LbLayer              *lb_model_hold_layer        (LbModel *self, guint layer, GError **error);
+LbLayer *lb_model_hold_layer (LbModel *self, guint layer, GError **error);
 const LbOuterWeights *lb_model_get_outer_weights (LbModel *self);
 
 G_END_DECLS

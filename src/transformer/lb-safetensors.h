@@ -41,39 +41,39 @@ typedef struct
 /* How a matrix lies in its tensor. */
 typedef enum
 {
-  LB_TENSOR_PLAIN,       /* (rows, columns), or (columns) for one row */
-  LB_TENSOR_TRANSPOSED,  /* (columns, rows), the Conv1D layout of GPT-2 */
+  LB_TENSOR_PLAIN,      /* (rows, columns), or (columns) for one row */
+  LB_TENSOR_TRANSPOSED, /* (columns, rows), the Conv1D layout of GPT-2 */
 } LbTensorLayout;
 
 /*
  * Opens one file. The header, every offset and every size are checked, values
  * are not read. Errors: LB_MODEL_ERROR_MISSING, LB_MODEL_ERROR_FORMAT.
  */
-LbSafetensors  *lb_safetensors_open        (const char *path, GError **error);
+LbSafetensors *lb_safetensors_open (const char *path, GError **error);
 /* Opens model.safetensors of @directory, or the files that
  * model.safetensors.index.json names. */
-LbSafetensors  *lb_safetensors_open_folder (const char *directory, GError **error);
-void            lb_safetensors_free        (LbSafetensors *self);
+LbSafetensors *lb_safetensors_open_folder (const char *directory, GError **error);
+void lb_safetensors_free (LbSafetensors *self);
 /* NULL if there is none; belongs to @self. */
-const LbTensor *lb_safetensors_lookup      (const LbSafetensors *self, const char *name);
-guint           lb_safetensors_get_count   (const LbSafetensors *self);
+const LbTensor *lb_safetensors_lookup (const LbSafetensors *self, const char *name);
+guint lb_safetensors_get_count (const LbSafetensors *self);
 
 /* Whether @tensor can be used without a copy in that layout. */
-gboolean        lb_tensor_is_plain_float   (const LbTensor *tensor, LbTensorLayout layout);
+gboolean lb_tensor_is_plain_float (const LbTensor *tensor, LbTensorLayout layout);
 /*
  * Checks that @tensor is (rows, columns) in that @layout, in a type that can be
  * read (F32, F16, BF16). @rows 1 also stands for a single axis. Errors:
  * LB_MODEL_ERROR_SHAPE, LB_MODEL_ERROR_FORMAT.
  */
-gboolean        lb_tensor_check            (const LbTensor *tensor, gsize rows, gsize columns,
-                                            LbTensorLayout layout, GError **error);
+gboolean
+lb_tensor_check (const LbTensor *tensor, gsize rows, gsize columns, LbTensorLayout layout, GError **error);
 /*
  * Rows @row to @row + @rows of a tensor that passed lb_tensor_check() with that
  * @layout: a view of the file where possible (read-only), else a converted
  * copy. LB_MODEL_ERROR_VALUE if a value is NaN or infinite.
  */
-LbMatrix       *lb_tensor_get_matrix       (const LbTensor *tensor, LbTensorLayout layout, gsize row, gsize rows,
-                                            GError **error);
+LbMatrix *
+lb_tensor_get_matrix (const LbTensor *tensor, LbTensorLayout layout, gsize row, gsize rows, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbSafetensors, lb_safetensors_free)
 
