@@ -84,7 +84,7 @@ lb_response_curve_fit (
 
   largest = fitted[top];
   for (guint level = 0; level < LB_LEVELS; level++)
-    curve[level] = (float) (curve[level] / largest);
+    curve[level] = (float) MAX (curve[level] / largest, 0); /* a floor below 0 is noise */
   *low = (guint8) levels[bottom];
   *high = (guint8) levels[top];
   return largest;

@@ -194,14 +194,14 @@ solve_corners (ResponseWork *work, guint zone)
   const double r00 = work->sums[TAG_CORNERS][zone], rm0 = work->sums[TAG_CORNERS + 1][zone];
   const double r0m = work->sums[TAG_CORNERS + 2][zone], rmm = work->sums[TAG_CORNERS + 3][zone];
   const double mixed = rmm - r0m - rm0 + r00;
-  double source, weight;
+  double source, weight; /* below 0 by noise alone */
 
   if (work->cells[zone] < ZONE_CELLS_MIN || mixed <= 0)
     return FALSE;
   source = (r0m - r00) / mixed;
   weight = (rm0 - r00) / mixed;
-  work->source_floor[zone] = source / (1 + source);
-  work->weight_floor[zone] = weight / (1 + weight);
+  work->source_floor[zone] = MAX (source, 0) / (1 + MAX (source, 0));
+  work->weight_floor[zone] = MAX (weight, 0) / (1 + MAX (weight, 0));
   work->scale[zone] = mixed / (1 - work->source_floor[zone]) / (1 - work->weight_floor[zone]);
   work->stray[zone] = r00 - work->scale[zone] * work->source_floor[zone] * work->weight_floor[zone];
   return TRUE;
@@ -389,7 +389,7 @@ judge (const ResponseWork *work, LbCalibration *result)
   lb_capture_judge (result, 100 * work->residual, 100 * CURVE_LIMIT, "%", good,
                     _ ("The planes do not do what their curves say: check that the light is steady and the "
                        "planes have settled, then measure again."));
-  if (MIN (1 / source_floor, 1 / weight_floor) < CONTRAST_MIN)
+  if (MAX (source_floor, weight_floor) * CONTRAST_MIN > 1)
     lb_calibration_set_verdict (
         result, LB_VERDICT_FAIL, 100 * work->residual, 100 * CURVE_LIMIT, "%",
         source_floor > weight_floor

@@ -317,6 +317,7 @@ camera_wait_frame (
   FakeDevices *self = bench_of (device);
   gint64 start_us = MAX (exposed_after_us, lb_clock_now_us (self->clock));
   gint64 end_us = start_us + FRAME_PERIOD_US;
+  gboolean lit = fake_devices_is_lit (self);
   double exposure_us;
   guint16 *data;
 
@@ -324,7 +325,7 @@ camera_wait_frame (
     return NULL;
   exposure_us = self->frames < self->valid_from ? self->old_exposure_us : self->exposure_us;
   data = g_new (guint16, 4);
-  data[0] = fake_devices_is_lit (self);
+  data[0] = lit;
   data[1] = self->levels[LB_ROLE_SOURCE];
   data[2] = self->levels[LB_ROLE_WEIGHT];
   data[3] = (guint16) (exposure_us / 1000);
@@ -599,7 +600,7 @@ fake_devices_new (FakeFlags flags)
   g_mutex_init (&self->lock);
   g_cond_init (&self->changed);
   self->log = g_ptr_array_new_with_free_func (g_free);
-  self->clock = lb_clock_new_virtual (0);
+  self->clock = flags & FAKE_WALL_CLOCK ? lb_clock_new_wall () : lb_clock_new_virtual (0);
   devices[LB_ROLE_SOURCE] = make_device (self, LB_ROLE_SOURCE, plane);
   devices[LB_ROLE_WEIGHT] = make_device (self, LB_ROLE_WEIGHT, plane);
   devices[LB_ROLE_CAMERA] = make_device (self, LB_ROLE_CAMERA, fake_camera_get_type ());

@@ -765,7 +765,7 @@ test_caller_waits_for_what_still_computes (void)
 static void
 test_lease_is_renewed_while_a_device_waits (void)
 {
-  g_autoptr (FakeDevices) fake = connected (0);
+  g_autoptr (FakeDevices) fake = connected (FAKE_WALL_CLOCK);
   g_autoptr (GError) error = NULL;
   LbExposure exposure = lit (NULL, NULL);
   Plan plan = { .exposures = &exposure, .count = 1 };
@@ -780,7 +780,7 @@ test_lease_is_renewed_while_a_device_waits (void)
 static void
 test_lease_that_ran_out_fails_the_action (void)
 {
-  g_autoptr (FakeDevices) fake = connected (0);
+  g_autoptr (FakeDevices) fake = connected (FAKE_WALL_CLOCK);
   g_autoptr (GError) error = NULL;
   LbExposure exposure = lit (NULL, NULL);
   Plan plan = { .exposures = &exposure, .count = 1 };
@@ -793,9 +793,26 @@ test_lease_that_ran_out_fails_the_action (void)
 }
 
 static void
-test_slow_sink_finds_the_light_on_again (void)
+test_busy_computer_does_not_spoil_a_simulated_run (void)
 {
   g_autoptr (FakeDevices) fake = connected (0);
+  g_autoptr (GError) error = NULL;
+  LbExposure exposure = lit (NULL, NULL);
+  Plan plan = { .exposures = &exposure, .count = 1 };
+
+  exposure.frames = 2;
+  fake_devices_slow (fake, "camera.wait-frame", 1200000, FALSE);
+  g_assert_true (lb_bench_run (fake_devices_get_bench (fake), "measure", run_plan, &plan, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (plan.frames[0][0], ==, 1);
+  g_assert_cmpuint (plan.frames[1][0], ==, 1);
+  g_assert_false (fake_devices_is_lit (fake));
+}
+
+static void
+test_slow_sink_finds_the_light_on_again (void)
+{
+  g_autoptr (FakeDevices) fake = connected (FAKE_WALL_CLOCK);
   g_autoptr (LbPattern) ten = level (10);
   g_autoptr (GError) error = NULL;
   LbExposure exposures[] = { lit (NULL, NULL), lit (ten, ten) };
@@ -1036,6 +1053,7 @@ main (int argc, char *argv[])
   ADD ("caller-waits-for-what-still-computes", test_caller_waits_for_what_still_computes);
   ADD ("lease-is-renewed-while-a-device-waits", test_lease_is_renewed_while_a_device_waits);
   ADD ("lease-that-ran-out-fails-the-action", test_lease_that_ran_out_fails_the_action);
+  ADD ("busy-computer-does-not-spoil-a-simulated-run", test_busy_computer_does_not_spoil_a_simulated_run);
   ADD ("slow-sink-finds-the-light-on-again", test_slow_sink_finds_the_light_on_again);
   ADD ("main-loop-that-hangs-has-the-light-switched-off",
        test_main_loop_that_hangs_has_the_light_switched_off);

@@ -10,12 +10,6 @@
 
 #include "pdf-words.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SLOWER 10
-#else
-#define SLOWER 1
-#endif
-
 static double
 normal (guint64 i)
 {
@@ -430,24 +424,6 @@ test_density (void)
   cairo_surface_destroy (surface);
 }
 
-static void
-test_speed (void)
-{
-  g_autoptr (LbFigure) figure = new_scatter (100000);
-  gint64 best = G_MAXINT64;
-
-  /* Others may be using the machine: one quiet moment is enough. */
-  for (guint i = 0; i < 60 && best >= SLOWER * 20000; i++)
-    {
-      gint64 start = g_get_monotonic_time ();
-
-      cairo_surface_destroy (draw (figure, 1200, 800, LB_PLOT_THEME_LIGHT, NULL, NULL));
-      best = MIN (best, g_get_monotonic_time () - start);
-    }
-  g_test_minimized_result (best / 1e3, "100,000 points at 1200 x 800: %.1f ms", best / 1e3);
-  g_assert_cmpint (best, <, SLOWER * 20000);
-}
-
 /* The colours along a ramp of values, from left to right. */
 static void
 ramp_colours (gboolean diverging, guint32 *colours, guint count)
@@ -515,7 +491,7 @@ test_rows_from_the_top (void)
     }
 }
 
-/* A line of a million points goes through its extremes, and quickly. */
+/* A line of a million points goes through its extremes. */
 static void
 test_long_line (void)
 {
@@ -524,16 +500,13 @@ test_long_line (void)
   g_autofree double *x = g_new (double, count), *y = g_new0 (double, count);
   LbPlotFrame frame;
   cairo_surface_t *surface;
-  gint64 start;
   guint dark = 0;
 
   for (gsize i = 0; i < count; i++)
     x[i] = (double) i;
   y[500001] = 1;
   lb_figure_add_line (figure, NULL, x, y, count);
-  start = g_get_monotonic_time ();
   surface = draw (figure, 800, 400, LB_PLOT_THEME_LIGHT, NULL, &frame);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, SLOWER * 400000);
   for (int column = (int) (frame.left + frame.width / 2) - 3; column < frame.left + frame.width / 2 + 3;
        column++)
     if (brightness (pixel (surface, column, (int) (frame.top + 0.2 * frame.height))) < 200)
@@ -652,7 +625,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/plot/odd-images-do-no-harm", test_odd_images);
   g_test_add_func ("/plot/tiny-drawings-do-no-harm", test_tiny);
   g_test_add_func ("/plot/crowded-points-are-darker", test_density);
-  g_test_add_func ("/plot/many-points-are-fast", test_speed);
   g_test_add_func ("/plot/colour-maps-rise-evenly", test_colour_maps);
   g_test_add_func ("/plot/images-begin-at-the-top", test_rows_from_the_top);
   g_test_add_func ("/plot/long-lines-keep-their-extremes", test_long_line);

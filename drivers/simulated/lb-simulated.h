@@ -9,10 +9,11 @@ G_BEGIN_DECLS
  * one world. */
 extern const LbDriver lb_simulated_driver;
 
-/* Faults to inject, by name ("unplug-camera", "unplug-light", "unplug-source",
- * "unplug-weight", "drop-frames", "interlock"); NULL-terminated. For the
- * operator's Bench page and tests; any thread. FALSE: no such fault, or @device
- * is not a simulated one. A fault stays until it is cleared. */
+/* Faults to inject, by name ("unplug-source", "unplug-weight", "unplug-camera",
+ * "unplug-light", "unplug-power-meter", "drop-frames", "interlock");
+ * NULL-terminated. For the operator's Bench page and tests; any thread. FALSE:
+ * no such fault, or @device is not a simulated one. A fault stays until it is
+ * cleared. */
 const char *const *lb_simulated_list_faults (void);
 const char *lb_simulated_get_fault_title (const char *fault); /* translated */
 gboolean lb_simulated_set_fault (LbDevice *device, const char *fault, gboolean active);

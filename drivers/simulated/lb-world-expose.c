@@ -345,6 +345,7 @@ lb_world_expose (LbWorld *self, const LbWorldExposure *exposure, guint16 *out)
   set_region (self, &exposure->region);
 
   readout.ordinal = self->ordinal++;
+  readout.spans = self->optics.camera_spans;
   light *= lb_world_light_drift (self, exposure->start_us) *
            MAX (1 + p->light_rin * lb_random_normal_at (self->noise.light, 0, readout.ordinal), 0);
   electrons =

@@ -347,7 +347,7 @@ lb_kernel_mean (const float *signal,
                 float *out)
 {
   for (gsize i = 0; i < count; i++)
-    out[i] = (signal[i] * signal_scale + stray[i] * stray_scale) * speckle[i] + dark[i] * dark_scale;
+    out[i] = signal[i] * signal_scale * speckle[i] + stray[i] * stray_scale + dark[i] * dark_scale;
 }
 
 LB_TARGET_CLONES

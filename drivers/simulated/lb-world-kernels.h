@@ -61,7 +61,7 @@ void lb_kernel_resample_reference (
     const LbWorldPlane *plane, const LbWorldTap *taps, const LbWorldKernel *kernel, gsize count, float *out);
 /* out (+)= value * factor. */
 void lb_kernel_multiply (const float *value, const float *factor, gboolean add, gsize count, float *out);
-/* Mean electrons: (signal * signal_scale + stray * stray_scale) * speckle + dark * dark_scale. */
+/* Mean electrons: signal * signal_scale * speckle + stray * stray_scale + dark * dark_scale. */
 void lb_kernel_mean (const float *signal,
                      const float *stray,
                      const float *speckle,

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <omp.h>
-#include <string.h>
 
 /* Rows of one unit of parallel work: few enough that they stay in the cache. */
 #define BLOCK 8
@@ -90,29 +89,37 @@ typedef struct
   float *speckle;
 } Scratch;
 
+/* out = speckle of the region's part of one sensor row, 1 where there is no image. */
+static void
+speckle_row (const Reading *reading, guint y, float *cells, float *out)
+{
+  const LbWorldWindow *region = &reading->readout->region;
+  const LbWorldSpan *span = &reading->readout->spans[y];
+  guint x0 = MAX (span->first, region->x0), x1 = MIN (span->last, region->x1);
+  guint cells_a_row = reading->sensor->width / reading->cell + 1;
+
+  for (guint x = region->x0; x < region->x1; x++)
+    out[x - region->x0] = 1;
+  if (reading->contrast <= 0 || x0 >= x1)
+    return;
+  lb_random_normal_fill (reading->noise->speckle, reading->readout->ordinal,
+                         (guint64) (y / reading->cell) * cells_a_row + x0 / reading->cell,
+                         (x1 - 1) / reading->cell - x0 / reading->cell + 1, cells);
+  lb_kernel_speckle (cells, reading->contrast, x0, reading->cell, x1 - x0, out + (x0 - region->x0));
+}
+
 /* Mean electrons of the region's part of one sensor row. */
 static void
 mean_row (const Reading *reading, guint y, Scratch *scratch, float *electrons)
 {
   const LbWorldSensor *sensor = reading->sensor;
   const LbWorldReadout *readout = reading->readout;
-  const LbWorldWindow *region = &readout->region;
-  guint count = region->x1 - region->x0;
-  gsize at = (gsize) y * sensor->width + region->x0;
-  guint cells_a_row = sensor->width / reading->cell + 1;
-  guint first = region->x0 / reading->cell;
-  guint last = (region->x1 - 1) / reading->cell;
+  gsize at = (gsize) y * sensor->width + readout->region.x0;
 
-  if (reading->contrast > 0)
-    lb_random_normal_fill (reading->noise->speckle, readout->ordinal,
-                           (guint64) (y / reading->cell) * cells_a_row + first, last - first + 1,
-                           scratch->cells);
-  else
-    memset (scratch->cells, 0, (last - first + 1) * sizeof (float));
-  lb_kernel_speckle (scratch->cells, reading->contrast, region->x0, reading->cell, count, scratch->speckle);
+  speckle_row (reading, y, scratch->cells, scratch->speckle);
   lb_kernel_mean (reading->signal + at, reading->stray + at, scratch->speckle, sensor->dark + at,
                   (float) readout->signal_scale, (float) readout->stray_scale, (float) readout->exposure_s,
-                  count, electrons);
+                  readout->region.x1 - readout->region.x0, electrons);
 }
 
 /* Draws electrons and read noise of neighbouring sensor pixels. */

@@ -33,7 +33,8 @@ typedef struct
   double signal_scale; /* electrons of a full weight-plane pixel */
   double stray_scale;
   double exposure_s;
-  guint64 ordinal; /* stream of the noise */
+  guint64 ordinal;          /* stream of the noise */
+  const LbWorldSpan *spans; /* by sensor row: where there is a signal, and speckle */
 } LbWorldReadout;
 
 void lb_world_sensor_init (LbWorldSensor *self,

@@ -108,8 +108,10 @@ run_subcommand (const Subcommand *subcommand, int argc, char **argv)
 int
 main (int argc, char **argv)
 {
+  const char *locale_folder = g_getenv ("LIGHTBENCH_LOCALE_DIR");
+
   setlocale (LC_ALL, "");
-  bindtextdomain (GETTEXT_PACKAGE, LB_LOCALE_DIR);
+  bindtextdomain (GETTEXT_PACKAGE, locale_folder != NULL ? locale_folder : LB_LOCALE_DIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
   g_set_prgname ("lightbench-cli");
