@@ -21,27 +21,27 @@ G_BEGIN_DECLS
 typedef struct
 {
   gatomicrefcount references;
-  LbBench *bench;                      /* owned */
+  LbBench *bench; /* owned */
   char *name;
   LbBenchFunc func;
   gpointer data;
-  GDestroyNotify destroy;              /* nullable */
-  GTask *task;                         /* of the asynchronous form */
-  GCancellable *cancellable;           /* the action's own; STOP and the caller's trigger it */
-  GCancellable *caller;                /* nullable */
+  GDestroyNotify destroy;    /* nullable */
+  GTask *task;               /* of the asynchronous form */
+  GCancellable *cancellable; /* the action's own; STOP and the caller's trigger it */
+  GCancellable *caller;      /* nullable */
   gulong caller_handler;
-  guint64 generation;                  /* when it was submitted */
-  atomic_int_fast64_t cancelled_us;    /* monotonic; 0: not cancelled */
-  gboolean silent;                     /* the bench's own: not shown, does not count as busy */
+  guint64 generation;               /* when it was submitted */
+  atomic_int_fast64_t cancelled_us; /* monotonic; 0: not cancelled */
+  gboolean silent;                  /* the bench's own: not shown, does not count as busy */
 
   /* Guarded by the bench's lock. */
   gboolean started;
-  gboolean finished;                   /* has a result */
-  gboolean stopped;                    /* by STOP */
-  gboolean abandoned;                  /* given up: it has its result, what it still does is dropped */
-  gboolean harmless;                   /* abandoned, and its function will not run on */
-  guint depth;                         /* device calls it is inside of */
-  LbDevice *device;                    /* the outermost of them */
+  gboolean finished;  /* has a result */
+  gboolean stopped;   /* by STOP */
+  gboolean abandoned; /* given up: it has its result, what it still does is dropped */
+  gboolean harmless;  /* abandoned, and its function will not run on */
+  guint depth;        /* device calls it is inside of */
+  LbDevice *device;   /* the outermost of them */
   gint64 device_deadline_us;
   gboolean result;
   GError *error;
@@ -51,7 +51,7 @@ typedef struct
 typedef struct
 {
   gatomicrefcount references;
-  GAsyncQueue *actions;                /* of LbBenchAction */
+  GAsyncQueue *actions; /* of LbBenchAction */
   GThread *thread;
 } LbBenchWorker;
 
@@ -69,10 +69,10 @@ typedef struct
 /* A plane as the worker knows it. */
 typedef struct
 {
-  LbPattern *wanted;                   /* the last that an exposure asked for; NULL: none yet */
-  guint64 shown;                       /* serial of what stands there; 0: black, or unknown */
+  LbPattern *wanted; /* the last that an exposure asked for; NULL: none yet */
+  guint64 shown;     /* serial of what stands there; 0: black, or unknown */
   guint64 sequence;
-  gint64 settled_us;                   /* bench time */
+  gint64 settled_us; /* bench time */
 } LbBenchPlane;
 
 enum
@@ -90,28 +90,28 @@ struct _LbBench
   /* Fixed once it is made. */
   LbSetup *setup;
   LbDriverContext driver_context;
-  GMainContext *context;               /* M */
-  LbDevice *devices[LB_N_ROLES];       /* owned */
+  GMainContext *context;         /* M */
+  LbDevice *devices[LB_N_ROLES]; /* owned */
   LbBenchWatch *watch;
   GSource *heartbeat;
 
   atomic_uint_fast64_t generation;
-  atomic_int_fast64_t heartbeat_us;    /* 0: M has not run yet */
+  atomic_int_fast64_t heartbeat_us; /* 0: M has not run yet */
   atomic_uint_fast64_t exposures;
 
   /* Guards what follows; never held over a call of a device or of a caller. */
   GMutex lock;
-  GCond changed;                       /* an action has finished, or has become harmless */
-  LbBenchState state;                  /* never ACTIVE: that is IDLE with an action */
+  GCond changed;      /* an action has finished, or has become harmless */
+  LbBenchState state; /* never ACTIVE: that is IDLE with an action */
   LbLightState light;
-  LbBenchAction *action;               /* running */
-  LbBenchAction *late;                 /* given up; the bench is faulted */
+  LbBenchAction *action; /* running */
+  LbBenchAction *late;   /* given up; the bench is faulted */
   LbBenchWorker *worker;
-  gboolean stopped;                    /* until armed */
-  gboolean late_closed;                /* the late worker has closed the devices */
-  gboolean source_black;               /* stands on the display; without a light source: the light is off */
-  gint64 confirm_us;                   /* until when darkness must be confirmed; 0: nothing to confirm */
-  guint changes;                       /* properties to notify, a bit each */
+  gboolean stopped;      /* until armed */
+  gboolean late_closed;  /* the late worker has closed the devices */
+  gboolean source_black; /* stands on the display; without a light source: the light is off */
+  gint64 confirm_us;     /* until when darkness must be confirmed; 0: nothing to confirm */
+  guint changes;         /* properties to notify, a bit each */
   LbIdentity *identities[LB_N_ROLES];
   LbCameraCaps camera_caps;
   LbModulatorCaps modulator_caps[2];
@@ -120,13 +120,13 @@ struct _LbBench
 
   /* Of the worker alone. */
   gboolean opened[LB_N_ROLES];
-  LbBenchPlane planes[2];              /* LB_ROLE_SOURCE, LB_ROLE_WEIGHT */
+  LbBenchPlane planes[2]; /* LB_ROLE_SOURCE, LB_ROLE_WEIGHT */
   gboolean camera_running;
-  double exposure_us, gain;            /* in force; 0: unknown */
+  double exposure_us, gain; /* in force; 0: unknown */
   guint64 valid_from_sequence;
-  double light_level;                  /* in force; NAN: unknown */
+  double light_level; /* in force; NAN: unknown */
   gboolean lit;
-  gint64 lease_end_us, renewed_us;     /* monotonic */
+  gint64 lease_end_us, renewed_us; /* monotonic */
   gboolean renewing;
 };
 
@@ -144,53 +144,61 @@ gboolean lb_bench_has_light_source (LbBench *self);
 gboolean lb_bench_is_deaf (LbBench *self);
 
 /* --- lb-bench-worker.c */
-void           lb_bench_start_worker    (LbBench *self);
-void           lb_bench_end_worker      (LbBench *self);
-LbBenchAction *lb_bench_action_ref      (LbBenchAction *action);
-void           lb_bench_action_unref    (LbBenchAction *action);
+void lb_bench_start_worker (LbBench *self);
+void lb_bench_end_worker (LbBench *self);
+LbBenchAction *lb_bench_action_ref (LbBenchAction *action);
+void lb_bench_action_unref (LbBenchAction *action);
 /* Cancels it and has the worker watched. */
-void           lb_bench_action_cancel   (LbBenchAction *action);
+void lb_bench_action_cancel (LbBenchAction *action);
 /* The worker does not come back from it: bench faulted, light off, result LATE. */
-void           lb_bench_action_give_up  (LbBenchAction *action);
+void lb_bench_action_give_up (LbBenchAction *action);
 /* The action that the calling thread runs for @self; NULL with NOT_IN_ACTION. */
-LbBenchAction *lb_bench_get_current     (LbBench *self, GError **error);
+LbBenchAction *lb_bench_get_current (LbBench *self, GError **error);
 /* For actions of the bench itself; @state: what the bench must be in. */
-gboolean       lb_bench_run_own         (LbBench *self, const char *name, LbBenchFunc func, LbBenchState state,
-                                         GCancellable *cancellable, GError **error);
-void           lb_bench_run_own_async   (LbBench *self, const char *name, LbBenchFunc func, LbBenchState state,
-                                         GCancellable *cancellable, GAsyncReadyCallback callback,
-                                         gpointer user_data);
+gboolean lb_bench_run_own (LbBench *self,
+                           const char *name,
+                           LbBenchFunc func,
+                           LbBenchState state,
+                           GCancellable *cancellable,
+                           GError **error);
+void lb_bench_run_own_async (LbBench *self,
+                             const char *name,
+                             LbBenchFunc func,
+                             LbBenchState state,
+                             GCancellable *cancellable,
+                             GAsyncReadyCallback callback,
+                             gpointer user_data);
 /* Has the worker, which is free, black the planes. */
-void           lb_bench_queue_blank     (LbBench *self);
+void lb_bench_queue_blank (LbBench *self);
 
 /* --- lb-bench-watch.c */
 void lb_bench_start_watch (LbBench *self);
-void lb_bench_end_watch   (LbBench *self);
-void lb_bench_wake_watch  (LbBench *self);
+void lb_bench_end_watch (LbBench *self);
+void lb_bench_wake_watch (LbBench *self);
 /* STOP without the cancelling: generation, light off, disarmed, to be confirmed. */
-void lb_bench_make_dark   (LbBench *self);
+void lb_bench_make_dark (LbBench *self);
 
 /* --- lb-bench-light.c: worker */
 /* The end of every action: nothing stays lit. */
-gboolean lb_bench_end_action   (LbBench *self, LbBenchAction *action, GError **error);
-gboolean lb_bench_light_on     (LbBench *self, LbBenchAction *action, double level, GCancellable *cancellable,
-                                GError **error);
+gboolean lb_bench_end_action (LbBench *self, LbBenchAction *action, GError **error);
+gboolean lb_bench_light_on (
+    LbBench *self, LbBenchAction *action, double level, GCancellable *cancellable, GError **error);
 /* Works in any state; not cancellable. */
-gboolean lb_bench_light_off    (LbBench *self, GError **error);
+gboolean lb_bench_light_off (LbBench *self, GError **error);
 /* Keeps the light on if its time has come. FALSE: it is off. */
-gboolean lb_bench_light_renew  (LbBench *self, LbBenchAction *action, GError **error);
+gboolean lb_bench_light_renew (LbBench *self, LbBenchAction *action, GError **error);
 /* Has the light been on without a gap since it was switched on? */
-gboolean lb_bench_light_check  (LbBench *self, GError **error);
+gboolean lb_bench_light_check (LbBench *self, GError **error);
 /* Before an exposure: what took long since the last one, the sink above all, may
  * have outlasted the lease. Nothing was exposed meanwhile; the light goes on again. */
-gboolean lb_bench_light_revive (LbBench *self, LbBenchAction *action, GCancellable *cancellable,
-                                GError **error);
+gboolean
+lb_bench_light_revive (LbBench *self, LbBenchAction *action, GCancellable *cancellable, GError **error);
 gboolean lb_bench_blank_planes (LbBench *self, GError **error);
 /* A plane has changed at @presented_us (bench time) and settles from then on. */
-void     lb_bench_note_presented (LbBench *self, guint role, gint64 presented_us);
+void lb_bench_note_presented (LbBench *self, guint role, gint64 presented_us);
 
 /* --- lb-bench-actions.c: worker */
-gboolean lb_bench_stop_camera   (LbBench *self, GError **error);
+gboolean lb_bench_stop_camera (LbBench *self, GError **error);
 gboolean lb_bench_close_devices (LbBench *self, GError **error);
 
 /* Deadline of an ordinary device call, monotonic. */

@@ -32,36 +32,36 @@ G_BEGIN_DECLS
 GQuark lb_bench_error_quark (void);
 typedef enum
 {
-  LB_BENCH_ERROR_BUSY,          /* another action runs; the message names it */
+  LB_BENCH_ERROR_BUSY, /* another action runs; the message names it */
   LB_BENCH_ERROR_NOT_CONNECTED,
-  LB_BENCH_ERROR_STOPPED,       /* STOP was pressed; lb_bench_arm() first */
-  LB_BENCH_ERROR_LATE,          /* the worker did not come back; bench faulted */
+  LB_BENCH_ERROR_STOPPED, /* STOP was pressed; lb_bench_arm() first */
+  LB_BENCH_ERROR_LATE,    /* the worker did not come back; bench faulted */
   LB_BENCH_ERROR_NOT_IN_ACTION,
-  LB_BENCH_ERROR_LEASE,         /* the light went off because nobody renewed it: W late, or M does not answer */
+  LB_BENCH_ERROR_LEASE, /* the light went off because nobody renewed it: W late, or M does not answer */
 } LbBenchError;
 
 typedef enum
 {
   LB_BENCH_DISCONNECTED,
   LB_BENCH_IDLE,
-  LB_BENCH_ACTIVE,              /* an action runs */
+  LB_BENCH_ACTIVE, /* an action runs */
   LB_BENCH_FAULTED,
 } LbBenchState;
 
 typedef enum
 {
-  LB_LIGHT_OFF,                 /* off and disarmed (after STOP, or not connected) */
-  LB_LIGHT_ARMED,               /* off, an action may turn it on */
+  LB_LIGHT_OFF,   /* off and disarmed (after STOP, or not connected) */
+  LB_LIGHT_ARMED, /* off, an action may turn it on */
   LB_LIGHT_ON,
-  LB_LIGHT_TRIPPED,             /* interlock, key, temperature */
-  LB_LIGHT_NOT_CONFIRMED,       /* STOP was not confirmed by the device within 500 ms */
+  LB_LIGHT_TRIPPED,       /* interlock, key, temperature */
+  LB_LIGHT_NOT_CONFIRMED, /* STOP was not confirmed by the device within 500 ms */
 } LbLightState;
 
 typedef struct
 {
-  guint64 seed;                 /* noise of simulated devices */
-  guint64 world_seed;           /* imperfections of the simulated world */
-  gint64 start_us;              /* where virtual time begins */
+  guint64 seed;       /* noise of simulated devices */
+  guint64 world_seed; /* imperfections of the simulated world */
+  gint64 start_us;    /* where virtual time begins */
 } LbBenchOptions;
 
 #define LB_TYPE_BENCH (lb_bench_get_type ())
@@ -72,23 +72,23 @@ G_DECLARE_FINAL_TYPE (LbBench, lb_bench, LB, BENCH, GObject)
  * the bench was made (M): "state" (LbBenchState as guint), "light"
  * (LbLightState as guint), "action" (name of the running action, or NULL).
  */
-LbBench     *lb_bench_new             (LbSetup *setup, const LbBenchOptions *options, GError **error);
-LbSetup     *lb_bench_get_setup       (LbBench *self);
-LbClock     *lb_bench_get_clock       (LbBench *self);
-LbBenchState lb_bench_get_state       (LbBench *self);
-LbLightState lb_bench_get_light       (LbBench *self);
-char        *lb_bench_dup_action      (LbBench *self);
+LbBench *lb_bench_new (LbSetup *setup, const LbBenchOptions *options, GError **error);
+LbSetup *lb_bench_get_setup (LbBench *self);
+LbClock *lb_bench_get_clock (LbBench *self);
+LbBenchState lb_bench_get_state (LbBench *self);
+LbLightState lb_bench_get_light (LbBench *self);
+char *lb_bench_dup_action (LbBench *self);
 /* Any thread: devices (owned by the bench; NULL where the setup has none).
  * Only the worker may call them. */
-LbDevice    *lb_bench_get_device      (LbBench *self, LbRole role);
+LbDevice *lb_bench_get_device (LbBench *self, LbRole role);
 /* As read when it was connected; NULL before. Caller frees. */
-LbIdentity  *lb_bench_dup_identity    (LbBench *self, LbRole role);
+LbIdentity *lb_bench_dup_identity (LbBench *self, LbRole role);
 /* Identities as quantities (role -> text), for session and calibrations. */
 LbQuantities *lb_bench_dup_identities (LbBench *self);
 /* The caps read when it was connected. */
-gboolean     lb_bench_get_camera_caps (LbBench *self, LbCameraCaps *caps);
-gboolean     lb_bench_get_modulator_caps (LbBench *self, LbRole role, LbModulatorCaps *caps);
-gboolean     lb_bench_get_light_caps  (LbBench *self, LbLightSourceCaps *caps);
+gboolean lb_bench_get_camera_caps (LbBench *self, LbCameraCaps *caps);
+gboolean lb_bench_get_modulator_caps (LbBench *self, LbRole role, LbModulatorCaps *caps);
+gboolean lb_bench_get_light_caps (LbBench *self, LbLightSourceCaps *caps);
 
 /* --- Actions --------------------------------------------------------------
  * An action is a function that runs in the worker. lb_bench_run() blocks the
@@ -97,35 +97,54 @@ gboolean     lb_bench_get_light_caps  (LbBench *self, LbLightSourceCaps *caps);
  */
 typedef gboolean (*LbBenchFunc) (LbBench *self, gpointer data, GCancellable *cancellable, GError **error);
 
-gboolean lb_bench_run        (LbBench *self, const char *name, LbBenchFunc func, gpointer data,
-                              GCancellable *cancellable, GError **error);
-void     lb_bench_run_async  (LbBench *self, const char *name, LbBenchFunc func, gpointer data, GDestroyNotify destroy,
-                              GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean lb_bench_run (LbBench *self,
+                       const char *name,
+                       LbBenchFunc func,
+                       gpointer data,
+                       GCancellable *cancellable,
+                       GError **error);
+void lb_bench_run_async (LbBench *self,
+                         const char *name,
+                         LbBenchFunc func,
+                         gpointer data,
+                         GDestroyNotify destroy,
+                         GCancellable *cancellable,
+                         GAsyncReadyCallback callback,
+                         gpointer user_data);
 gboolean lb_bench_run_finish (LbBench *self, GAsyncResult *result, GError **error);
 
 /* Actions that come with it: open and close all devices (open unwinds in
  * reverse order on failure; connecting arms the light). */
-gboolean lb_bench_connect           (LbBench *self, GCancellable *cancellable, GError **error);
-void     lb_bench_connect_async     (LbBench *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-gboolean lb_bench_disconnect        (LbBench *self, GCancellable *cancellable, GError **error);
-void     lb_bench_disconnect_async  (LbBench *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+gboolean lb_bench_connect (LbBench *self, GCancellable *cancellable, GError **error);
+void lb_bench_connect_async (LbBench *self,
+                             GCancellable *cancellable,
+                             GAsyncReadyCallback callback,
+                             gpointer user_data);
+gboolean lb_bench_disconnect (LbBench *self, GCancellable *cancellable, GError **error);
+void lb_bench_disconnect_async (LbBench *self,
+                                GCancellable *cancellable,
+                                GAsyncReadyCallback callback,
+                                gpointer user_data);
 
 /* --- STOP: any thread, never waits, does not go by way of the worker -------
  * New generation, light off by its second way, action cancelled, planes black.
  * The light is LB_LIGHT_OFF once confirmed, LB_LIGHT_NOT_CONFIRMED after 500 ms
  * without. Actions are refused (STOPPED) until lb_bench_arm(). */
-void     lb_bench_stop       (LbBench *self);
-gboolean lb_bench_arm        (LbBench *self, GError **error);
-guint64  lb_bench_get_generation (LbBench *self);
+void lb_bench_stop (LbBench *self);
+gboolean lb_bench_arm (LbBench *self, GError **error);
+guint64 lb_bench_get_generation (LbBench *self);
 
 /* --- Inside an action (worker thread only) -------------------------------- */
 
 /* A new run: @ordinal keys the noise of simulated devices. */
-void     lb_bench_begin_run  (LbBench *self, guint64 ordinal);
+void lb_bench_begin_run (LbBench *self, guint64 ordinal);
 /* Region of interest and depth from now on (stops and starts the camera). */
-gboolean lb_bench_configure_camera (LbBench *self, const LbCameraFormat *want, LbCameraFormat *actual,
-                                    GCancellable *cancellable, GError **error);
-void     lb_bench_get_camera_format (LbBench *self, LbCameraFormat *format);
+gboolean lb_bench_configure_camera (LbBench *self,
+                                    const LbCameraFormat *want,
+                                    LbCameraFormat *actual,
+                                    GCancellable *cancellable,
+                                    GError **error);
+void lb_bench_get_camera_format (LbBench *self, LbCameraFormat *format);
 
 /**
  * LbExposure: what to show and how to take it.
@@ -154,15 +173,20 @@ typedef struct
  * (@error unset) or it failed (@error set). */
 typedef gboolean (*LbExposureSource) (LbExposure *exposure, gpointer data, GError **error);
 /* A frame of @exposure, number @nth of it. FALSE with @error ends the sequence. */
-typedef gboolean (*LbFrameSink)      (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data, GError **error);
+typedef gboolean (*LbFrameSink) (
+    const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data, GError **error);
 
 /*
  * Shows, waits until settled, lights, takes frames that were exposed after
  * that, hands them on; asks for the next. Light goes off when it returns.
  */
-gboolean lb_bench_run_sequence (LbBench *self, LbExposureSource source, LbFrameSink sink, gpointer data,
-                                GCancellable *cancellable, GError **error);
+gboolean lb_bench_run_sequence (LbBench *self,
+                                LbExposureSource source,
+                                LbFrameSink sink,
+                                gpointer data,
+                                GCancellable *cancellable,
+                                GError **error);
 /* Frames taken and bench time gone by since the bench was made. */
-guint64  lb_bench_get_exposures (LbBench *self);
+guint64 lb_bench_get_exposures (LbBench *self);
 
 G_END_DECLS

@@ -22,16 +22,16 @@ typedef enum
   LB_DEVICE_ERROR_PROTOCOL,
   LB_DEVICE_ERROR_FAULTED,
   LB_DEVICE_ERROR_CANCELLED,
-  LB_DEVICE_ERROR_FORMAT,        /* camera: no such format or region */
-  LB_DEVICE_ERROR_STALLED,       /* camera: no frame */
-  LB_DEVICE_ERROR_SIZE,          /* modulator: pattern of another size */
-  LB_DEVICE_ERROR_COVERED,       /* modulator: not visible in full */
-  LB_DEVICE_ERROR_GAMMA,         /* modulator: levels altered on their way */
-  LB_DEVICE_ERROR_LOST,          /* modulator: monitor gone */
-  LB_DEVICE_ERROR_LIMIT,         /* light: beyond the limit of the setup */
-  LB_DEVICE_ERROR_INTERLOCK,     /* light: interlock, key, over-temperature or an old generation */
+  LB_DEVICE_ERROR_FORMAT,    /* camera: no such format or region */
+  LB_DEVICE_ERROR_STALLED,   /* camera: no frame */
+  LB_DEVICE_ERROR_SIZE,      /* modulator: pattern of another size */
+  LB_DEVICE_ERROR_COVERED,   /* modulator: not visible in full */
+  LB_DEVICE_ERROR_GAMMA,     /* modulator: levels altered on their way */
+  LB_DEVICE_ERROR_LOST,      /* modulator: monitor gone */
+  LB_DEVICE_ERROR_LIMIT,     /* light: beyond the limit of the setup */
+  LB_DEVICE_ERROR_INTERLOCK, /* light: interlock, key, over-temperature or an old generation */
   LB_DEVICE_ERROR_UNSUPPORTED,
-  LB_DEVICE_ERROR_OVER_RANGE,    /* power meter */
+  LB_DEVICE_ERROR_OVER_RANGE, /* power meter */
 } LbDeviceError;
 
 typedef enum
@@ -49,8 +49,8 @@ const char *lb_device_state_get_name (LbDeviceState state);
 typedef enum
 {
   LB_TIME_STAMP_NONE,
-  LB_TIME_STAMP_HOST_ARRIVAL,      /* when the host learnt of it */
-  LB_TIME_STAMP_DEVICE,            /* the device's own, mapped to the bench's clock */
+  LB_TIME_STAMP_HOST_ARRIVAL, /* when the host learnt of it */
+  LB_TIME_STAMP_DEVICE,       /* the device's own, mapped to the bench's clock */
 } LbTimeStampKind;
 
 /* Who a device says it is. All strings owned, "" where unknown. */
@@ -63,13 +63,13 @@ typedef struct
   char *firmware;
 } LbIdentity;
 
-LbIdentity *lb_identity_new       (const char *driver, const char *maker, const char *model, const char *serial,
-                                   const char *firmware);
-LbIdentity *lb_identity_copy      (const LbIdentity *self);
-void        lb_identity_free      (LbIdentity *self);
+LbIdentity *lb_identity_new (
+    const char *driver, const char *maker, const char *model, const char *serial, const char *firmware);
+LbIdentity *lb_identity_copy (const LbIdentity *self);
+void lb_identity_free (LbIdentity *self);
 /* "driver: maker model, serial 123, firmware 1.2"; the same text means the
  * same device: calibrations are bound to it. */
-char       *lb_identity_to_string (const LbIdentity *self);
+char *lb_identity_to_string (const LbIdentity *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbIdentity, lb_identity_free)
 
 /*
@@ -85,24 +85,25 @@ G_DECLARE_DERIVABLE_TYPE (LbDevice, lb_device, LB, DEVICE, GObject)
 struct _LbDeviceClass
 {
   GObjectClass parent_class;
-  gboolean    (*open)         (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gboolean    (*close)        (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean (*open) (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean (*close) (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
   LbIdentity *(*get_identity) (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
   /* A run begins: keys the noise of simulated devices. Default: nothing. */
-  void        (*begin_run)    (LbDevice *self, guint64 ordinal);
+  void (*begin_run) (LbDevice *self, guint64 ordinal);
   gpointer padding[8];
 };
 
-gboolean      lb_device_open         (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
-gboolean      lb_device_close        (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
-LbIdentity   *lb_device_get_identity (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
-void          lb_device_begin_run    (LbDevice *self, guint64 ordinal);
+gboolean lb_device_open (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+gboolean lb_device_close (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+LbIdentity *
+lb_device_get_identity (LbDevice *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+void lb_device_begin_run (LbDevice *self, guint64 ordinal);
 /* From any thread. */
-LbDeviceState lb_device_get_state    (LbDevice *self);
+LbDeviceState lb_device_get_state (LbDevice *self);
 /* For drivers: from any thread; notifies in the device's main context. */
-void          lb_device_set_state    (LbDevice *self, LbDeviceState state);
+void lb_device_set_state (LbDevice *self, LbDeviceState state);
 /* For drivers: at least each 200 ms while a call waits, with no lock held. The
  * light's lease is renewed meanwhile. FALSE: give up waiting, @error says why. */
-gboolean      lb_device_waiting      (LbDevice *self, GError **error);
+gboolean lb_device_waiting (LbDevice *self, GError **error);
 
 G_END_DECLS

@@ -16,25 +16,25 @@ typedef struct
 {
   LbSetup *setup;
   LbClock *clock;
-  guint64 seed;            /* of the noise */
+  guint64 seed; /* of the noise */
   guint64 world_seed;
-  GObject *shared;         /* owned; set by the first device that needs it */
+  GObject *shared; /* owned; set by the first device that needs it */
 } LbDriverContext;
 
 /* A row of the table of drivers. */
 typedef struct
 {
-  const char *name;                              /* as the setup file says: "simulated" */
-  gboolean simulated;                            /* time is virtual */
+  const char *name;   /* as the setup file says: "simulated" */
+  gboolean simulated; /* time is virtual */
   gboolean roles[LB_N_ROLES];
   /* A new device (not yet open) for @role. */
   LbDevice *(*create) (LbDriverContext *context, LbRole role, GError **error);
   /* Appends an LbIdentity for each device that can be seen without opening any; may be NULL. */
-  void      (*list)   (GPtrArray *identities);
+  void (*list) (GPtrArray *identities);
 } LbDriver;
 
 /* The table, ended by a row without a name. */
-const LbDriver *lb_drivers_get  (void);
+const LbDriver *lb_drivers_get (void);
 const LbDriver *lb_drivers_find (const char *name);
 
 G_END_DECLS

@@ -33,12 +33,12 @@ typedef struct
 } LbFrame;
 
 #define LB_TYPE_FRAME (lb_frame_get_type ())
-GType    lb_frame_get_type (void);
+GType lb_frame_get_type (void);
 /* Copies what @info says; @info->data belongs to @owner from now on, which
  * @free_owner frees with the last reference. */
-LbFrame *lb_frame_new      (const LbFrame *info, gpointer owner, GDestroyNotify free_owner);
-LbFrame *lb_frame_ref      (LbFrame *self);
-void     lb_frame_unref    (LbFrame *self);
+LbFrame *lb_frame_new (const LbFrame *info, gpointer owner, GDestroyNotify free_owner);
+LbFrame *lb_frame_ref (LbFrame *self);
+void lb_frame_unref (LbFrame *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbFrame, lb_frame_unref)
 
 G_END_DECLS

@@ -7,9 +7,9 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  char unit[8];                     /* "mA", "mW" */
-  double minimum, maximum;          /* of the set point, in unit */
-  double limit;                     /* of the setup file; never exceeded */
+  char unit[8];            /* "mA", "mW" */
+  double minimum, maximum; /* of the set point, in unit */
+  double limit;            /* of the setup file; never exceeded */
 } LbLightSourceCaps;
 
 typedef enum
@@ -22,10 +22,10 @@ typedef enum
 
 typedef struct
 {
-  gboolean output;                  /* light is on, as the device says */
-  double level;                     /* set point, in the unit of the caps */
+  gboolean output; /* light is on, as the device says */
+  double level;    /* set point, in the unit of the caps */
   LbLightTrips trips;
-  double temperature_c;             /* NAN where unknown */
+  double temperature_c; /* NAN where unknown */
 } LbLightSourceState;
 
 /*
@@ -40,32 +40,77 @@ G_DECLARE_DERIVABLE_TYPE (LbLightSource, lb_light_source, LB, LIGHT_SOURCE, LbDe
 struct _LbLightSourceClass
 {
   LbDeviceClass parent_class;
-  gboolean (*get_caps)   (LbLightSource *self, LbLightSourceCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gboolean (*set_level)  (LbLightSource *self, double value, double *actual, GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gboolean (*output_on)  (LbLightSource *self, guint64 generation, gint64 lease_us,
-                          GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gboolean (*renew)      (LbLightSource *self, guint64 generation, gint64 lease_us,
-                          GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean (*get_caps) (LbLightSource *self,
+                        LbLightSourceCaps *caps,
+                        GCancellable *cancellable,
+                        gint64 deadline_us,
+                        GError **error);
+  gboolean (*set_level) (LbLightSource *self,
+                         double value,
+                         double *actual,
+                         GCancellable *cancellable,
+                         gint64 deadline_us,
+                         GError **error);
+  gboolean (*output_on) (LbLightSource *self,
+                         guint64 generation,
+                         gint64 lease_us,
+                         GCancellable *cancellable,
+                         gint64 deadline_us,
+                         GError **error);
+  gboolean (*renew) (LbLightSource *self,
+                     guint64 generation,
+                     gint64 lease_us,
+                     GCancellable *cancellable,
+                     gint64 deadline_us,
+                     GError **error);
   gboolean (*output_off) (LbLightSource *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gboolean (*read_state) (LbLightSource *self, LbLightSourceState *state, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean (*read_state) (LbLightSource *self,
+                          LbLightSourceState *state,
+                          GCancellable *cancellable,
+                          gint64 deadline_us,
+                          GError **error);
   /* Any thread, no lock, does not wait. */
-  void     (*off_now)    (LbLightSource *self, guint64 generation);
+  void (*off_now) (LbLightSource *self, guint64 generation);
   /* Any thread: whether the device itself has confirmed that it is off. */
   gboolean (*is_confirmed_off) (LbLightSource *self);
   gpointer padding[8];
 };
 
-gboolean lb_light_source_get_caps   (LbLightSource *self, LbLightSourceCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error);
+gboolean lb_light_source_get_caps (LbLightSource *self,
+                                   LbLightSourceCaps *caps,
+                                   GCancellable *cancellable,
+                                   gint64 deadline_us,
+                                   GError **error);
 /* LIMIT beyond the setup's limit, RANGE outside the device's range. */
-gboolean lb_light_source_set_level  (LbLightSource *self, double value, double *actual, GCancellable *cancellable, gint64 deadline_us, GError **error);
+gboolean lb_light_source_set_level (LbLightSource *self,
+                                    double value,
+                                    double *actual,
+                                    GCancellable *cancellable,
+                                    gint64 deadline_us,
+                                    GError **error);
 /* At most 1 s of lease. INTERLOCK, LIMIT. */
-gboolean lb_light_source_output_on  (LbLightSource *self, guint64 generation, gint64 lease_us,
-                                     GCancellable *cancellable, gint64 deadline_us, GError **error);
-gboolean lb_light_source_renew      (LbLightSource *self, guint64 generation, gint64 lease_us,
-                                     GCancellable *cancellable, gint64 deadline_us, GError **error);
-gboolean lb_light_source_output_off (LbLightSource *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
-gboolean lb_light_source_read_state (LbLightSource *self, LbLightSourceState *state, GCancellable *cancellable, gint64 deadline_us, GError **error);
-void     lb_light_source_off_now    (LbLightSource *self, guint64 generation);
+gboolean lb_light_source_output_on (LbLightSource *self,
+                                    guint64 generation,
+                                    gint64 lease_us,
+                                    GCancellable *cancellable,
+                                    gint64 deadline_us,
+                                    GError **error);
+gboolean lb_light_source_renew (LbLightSource *self,
+                                guint64 generation,
+                                gint64 lease_us,
+                                GCancellable *cancellable,
+                                gint64 deadline_us,
+                                GError **error);
+gboolean lb_light_source_output_off (LbLightSource *self,
+                                     GCancellable *cancellable,
+                                     gint64 deadline_us,
+                                     GError **error);
+gboolean lb_light_source_read_state (LbLightSource *self,
+                                     LbLightSourceState *state,
+                                     GCancellable *cancellable,
+                                     gint64 deadline_us,
+                                     GError **error);
+void lb_light_source_off_now (LbLightSource *self, guint64 generation);
 gboolean lb_light_source_is_confirmed_off (LbLightSource *self);
 
 G_END_DECLS

@@ -8,10 +8,10 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  guint width, height;              /* pixels */
-  guint levels;                     /* 256 */
-  double rate_hz;                   /* of its display */
-  LbTimeStampKind time_stamp;       /* of lb_modulator_wait_presented() */
+  guint width, height;        /* pixels */
+  guint levels;               /* 256 */
+  double rate_hz;             /* of its display */
+  LbTimeStampKind time_stamp; /* of lb_modulator_wait_presented() */
 } LbModulatorCaps;
 
 typedef enum
@@ -28,35 +28,66 @@ G_DECLARE_DERIVABLE_TYPE (LbModulator, lb_modulator, LB, MODULATOR, LbDevice)
 struct _LbModulatorClass
 {
   LbDeviceClass parent_class;
-  gboolean   (*get_caps)       (LbModulator *self, LbModulatorCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gboolean   (*show)           (LbModulator *self, LbPattern *pattern, guint64 sequence,
-                                GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gboolean   (*wait_presented) (LbModulator *self, guint64 sequence, gint64 *time_us,
-                                GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gboolean   (*blank)          (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
-  LbPattern *(*read_back)      (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
-  gboolean   (*check)          (LbModulator *self, LbModulatorFaults *faults, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean (*get_caps) (LbModulator *self,
+                        LbModulatorCaps *caps,
+                        GCancellable *cancellable,
+                        gint64 deadline_us,
+                        GError **error);
+  gboolean (*show) (LbModulator *self,
+                    LbPattern *pattern,
+                    guint64 sequence,
+                    GCancellable *cancellable,
+                    gint64 deadline_us,
+                    GError **error);
+  gboolean (*wait_presented) (LbModulator *self,
+                              guint64 sequence,
+                              gint64 *time_us,
+                              GCancellable *cancellable,
+                              gint64 deadline_us,
+                              GError **error);
+  gboolean (*blank) (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  LbPattern *(*read_back) (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+  gboolean (*check) (LbModulator *self,
+                     LbModulatorFaults *faults,
+                     GCancellable *cancellable,
+                     gint64 deadline_us,
+                     GError **error);
   /* Any thread, no lock, does not wait; NULL where there is no second way to the
    * device: the worker blanks it then, as soon as it is free. */
-  void       (*blank_now)      (LbModulator *self);
+  void (*blank_now) (LbModulator *self);
   gpointer padding[7];
 };
 
-gboolean   lb_modulator_get_caps       (LbModulator *self, LbModulatorCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error);
+gboolean lb_modulator_get_caps (
+    LbModulator *self, LbModulatorCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error);
 /* Hands the pattern over and returns; SIZE if it does not fit. @sequence rises. */
-gboolean   lb_modulator_show           (LbModulator *self, LbPattern *pattern, guint64 sequence,
-                                        GCancellable *cancellable, gint64 deadline_us, GError **error);
+gboolean lb_modulator_show (LbModulator *self,
+                            LbPattern *pattern,
+                            guint64 sequence,
+                            GCancellable *cancellable,
+                            gint64 deadline_us,
+                            GError **error);
 /* Waits until the pattern of @sequence stands on the display (it may still be
  * settling); *@time_us: bench time of that. COVERED, LOST. */
-gboolean   lb_modulator_wait_presented (LbModulator *self, guint64 sequence, gint64 *time_us,
-                                        GCancellable *cancellable, gint64 deadline_us, GError **error);
+gboolean lb_modulator_wait_presented (LbModulator *self,
+                                      guint64 sequence,
+                                      gint64 *time_us,
+                                      GCancellable *cancellable,
+                                      gint64 deadline_us,
+                                      GError **error);
 /* Level 0 everywhere, presented when it returns. */
-gboolean   lb_modulator_blank          (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+gboolean
+lb_modulator_blank (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
 /* Black as soon as may be, from any thread, without waiting. FALSE: the device
  * has no such way. */
-gboolean   lb_modulator_blank_now      (LbModulator *self);
+gboolean lb_modulator_blank_now (LbModulator *self);
 /* What really stands on the display. UNSUPPORTED where that cannot be known. */
-LbPattern *lb_modulator_read_back      (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
-gboolean   lb_modulator_check          (LbModulator *self, LbModulatorFaults *faults, GCancellable *cancellable, gint64 deadline_us, GError **error);
+LbPattern *
+lb_modulator_read_back (LbModulator *self, GCancellable *cancellable, gint64 deadline_us, GError **error);
+gboolean lb_modulator_check (LbModulator *self,
+                             LbModulatorFaults *faults,
+                             GCancellable *cancellable,
+                             gint64 deadline_us,
+                             GError **error);
 
 G_END_DECLS

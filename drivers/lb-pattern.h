@@ -21,12 +21,12 @@ typedef struct
 } LbPattern;
 
 #define LB_TYPE_PATTERN (lb_pattern_get_type ())
-GType      lb_pattern_get_type    (void);
+GType lb_pattern_get_type (void);
 /* Takes @data (g_malloc'ed, width x height). */
-LbPattern *lb_pattern_new_take    (guint width, guint height, guint8 *data);
+LbPattern *lb_pattern_new_take (guint width, guint height, guint8 *data);
 LbPattern *lb_pattern_new_uniform (guint width, guint height, guint8 level);
-LbPattern *lb_pattern_ref         (LbPattern *self);
-void       lb_pattern_unref       (LbPattern *self);
+LbPattern *lb_pattern_ref (LbPattern *self);
+void lb_pattern_unref (LbPattern *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbPattern, lb_pattern_unref)
 
 G_END_DECLS

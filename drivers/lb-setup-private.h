@@ -13,15 +13,15 @@ typedef struct
   char *name;
   char *title;
   LbSetupOptics optics;
-  char *drivers[LB_N_ROLES];           /* NULL: no such device */
-  GVariant *options[LB_N_ROLES];       /* a{sv} */
-  GVariant *world;                     /* a{sv}, or NULL */
+  char *drivers[LB_N_ROLES];     /* NULL: no such device */
+  GVariant *options[LB_N_ROLES]; /* a{sv} */
+  GVariant *world;               /* a{sv}, or NULL */
   double light_limit;
 } LbSetupValues;
 
-void     lb_setup_values_clear (LbSetupValues *self);
+void lb_setup_values_clear (LbSetupValues *self);
 /* Reads the file's object into @self (zeroed); FALSE with LB_SETUP_ERROR. "fast"
  * is merged into @root for LB_FIDELITY_FAST. */
-gboolean lb_setup_values_read  (LbSetupValues *self, JsonObject *root, LbFidelity fidelity, GError **error);
+gboolean lb_setup_values_read (LbSetupValues *self, JsonObject *root, LbFidelity fidelity, GError **error);
 
 G_END_DECLS

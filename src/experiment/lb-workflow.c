@@ -134,24 +134,6 @@ lb_workflow_calibrate (LbBench *bench,
   return TRUE;
 }
 
-/* Whether a stored result was measured on the devices that are there now. */
-static gboolean
-same_devices (LbCalibration *calibration, const LbQuantities *identities)
-{
-  const LbQuantities *then = lb_calibration_get_identities (calibration);
-
-  if (lb_quantities_get_length (then) != lb_quantities_get_length (identities))
-    return FALSE;
-  for (guint i = 0; i < lb_quantities_get_length (identities); i++)
-    {
-      const LbQuantity *now = lb_quantities_get_nth (identities, i);
-
-      if (g_strcmp0 (lb_quantities_get_text (then, now->name), now->text) != 0)
-        return FALSE;
-    }
-  return TRUE;
-}
-
 /* Whether @set has one of that step which is newer. */
 static gboolean
 is_superseded (LbCalibrationSet *set, LbCalibration *calibration)
@@ -164,7 +146,6 @@ is_superseded (LbCalibrationSet *set, LbCalibration *calibration)
 static gboolean
 take_from_session (LbCalibrationSet *set, LbBench *bench, LbSession *session, GError **error)
 {
-  g_autoptr (LbQuantities) identities = lb_bench_dup_identities (bench);
   g_autoptr (GPtrArray) stored = lb_session_list_calibrations (session, error);
 
   if (stored == NULL)
@@ -178,7 +159,7 @@ take_from_session (LbCalibrationSet *set, LbBench *bench, LbSession *session, GE
       if (bytes == NULL || (calibration = lb_calibration_from_bytes (bytes, error)) == NULL)
         return FALSE;
       if (lb_calibration_get_verdict (calibration) != LB_VERDICT_FAIL &&
-          same_devices (calibration, identities) && !is_superseded (set, calibration))
+          lb_calibration_fits_bench (calibration, bench) && !is_superseded (set, calibration))
         lb_calibration_set_put (set, calibration);
     }
   return TRUE;
