@@ -153,9 +153,8 @@ lb_cell_probe_read (LbCellProbe *self, LbFrame *frame, GError **error)
   if (saturated > self->layout->n_tiles / 100)
     {
       g_set_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL,
-                   _ ("%" G_GUINT64_FORMAT " pixels are saturated at %.2f ms: lower the light and run the "
-                      "step again"),
-                   saturated, 1e-3 * frame->exposure_us);
+                   _ ("%llu pixels are saturated at %.2f ms: lower the light and run the step again"),
+                   (unsigned long long) saturated, 1e-3 * frame->exposure_us);
       return NULL;
     }
   return g_steal_pointer (&reading);

@@ -109,8 +109,8 @@ modulator_wait_presented (LbModulator *self,
                             &shown_us))
     {
       g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_PROTOCOL,
-                   _ ("wait presented: pattern %" G_GUINT64_FORMAT " was not shown on the %s plane"),
-                   sequence, lb_role_get_name (lb_simulated_get_role (device)));
+                   _ ("wait presented: pattern %llu was not shown on the %s plane"),
+                   (unsigned long long) sequence, lb_role_get_name (lb_simulated_get_role (device)));
       return FALSE;
     }
   if (time_us != NULL)

@@ -333,9 +333,7 @@ lb_npy_parse (const guint8 *bytes, gsize size, const char *name, GError **error)
   left = size - (gsize) (header.end - (const char *) bytes);
   if (left != layout.count * layout.item_size)
     {
-      fail (error, name,
-            _ ("its values take %" G_GSIZE_FORMAT " bytes, but it has %" G_GSIZE_FORMAT
-               ": it is damaged or was cut short"),
+      fail (error, name, _ ("its values take %zu bytes, but it has %zu: it is damaged or was cut short"),
             layout.count * layout.item_size, left);
       return NULL;
     }
