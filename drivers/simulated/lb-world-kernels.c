@@ -202,28 +202,6 @@ columns_8 (const float *origin, gssize stride, const LbWorldTap *tap, const floa
   *out = (even + odd) * along;
 }
 
-LB_TARGET_CLONES
-static void
-resample_8 (const float *origin,
-            gssize stride,
-            const LbWorldTap *taps,
-            const float *table,
-            guint first,
-            guint height,
-            gsize groups,
-            float *out)
-{
-  for (gsize i = 0; i < groups * GROUP; i += GROUP)
-    {
-      Vector8 columns[GROUP];
-
-#pragma GCC unroll 8
-      for (guint j = 0; j < GROUP; j++)
-        columns_8 (origin, stride, &taps[i + j], table, &columns[j]);
-      sums_of_8 (columns, out + i);
-    }
-}
-
 G_ALWAYS_INLINE static inline void
 add_16 (Vector16 *sum, const float *row, float weight)
 {
@@ -261,37 +239,57 @@ columns_16 (const float *origin,
   *out += high;
 }
 
-LB_TARGET_CLONES
-static void
-resample_16 (const float *origin,
-             gssize stride,
-             const LbWorldTap *taps,
-             const float *table,
-             guint first,
-             guint height,
-             gsize groups,
-             float *out)
+/* @width is constant where this is inlined. */
+G_ALWAYS_INLINE static inline void
+resample_groups (const LbWorldPlane *plane,
+                 const LbWorldTap *taps,
+                 const LbWorldKernel *kernel,
+                 guint width,
+                 gsize groups,
+                 float *out)
 {
+  gssize stride = (gssize) plane->stride;
+
   for (gsize i = 0; i < groups * GROUP; i += GROUP)
     {
       Vector8 columns[GROUP];
 
+#pragma GCC unroll 8
       for (guint j = 0; j < GROUP; j++)
-        columns_16 (origin, stride, &taps[i + j], table, first, height, &columns[j]);
+        if (width == 8)
+          columns_8 (plane->data, stride, &taps[i + j], kernel->table, &columns[j]);
+        else
+          columns_16 (plane->data, stride, &taps[i + j], kernel->table, kernel->first, kernel->height,
+                      &columns[j]);
       sums_of_8 (columns, out + i);
     }
+}
+
+LB_TARGET_CLONES
+static void
+resample_8 (
+    const LbWorldPlane *plane, const LbWorldTap *taps, const LbWorldKernel *kernel, gsize groups, float *out)
+{
+  resample_groups (plane, taps, kernel, 8, groups, out);
+}
+
+LB_TARGET_CLONES
+static void
+resample_16 (
+    const LbWorldPlane *plane, const LbWorldTap *taps, const LbWorldKernel *kernel, gsize groups, float *out)
+{
+  resample_groups (plane, taps, kernel, 16, groups, out);
 }
 
 void
 lb_kernel_resample (
     const LbWorldPlane *plane, const LbWorldTap *taps, const LbWorldKernel *kernel, gsize count, float *out)
 {
-  void (*resample) (const float *, gssize, const LbWorldTap *, const float *, guint, guint, gsize, float *) =
+  void (*resample) (const LbWorldPlane *, const LbWorldTap *, const LbWorldKernel *, gsize, float *) =
       kernel->width == 8 ? resample_8 : resample_16;
   gsize whole = count / GROUP * GROUP;
 
-  resample (plane->data, (gssize) plane->stride, taps, kernel->table, kernel->first, kernel->height,
-            count / GROUP, out);
+  resample (plane, taps, kernel, count / GROUP, out);
   if (whole < count)
     {
       LbWorldTap rest[GROUP];
@@ -299,8 +297,7 @@ lb_kernel_resample (
 
       for (guint i = 0; i < GROUP; i++)
         rest[i] = taps[MIN (whole + i, count - 1)];
-      resample (plane->data, (gssize) plane->stride, rest, kernel->table, kernel->first, kernel->height, 1,
-                values);
+      resample (plane, rest, kernel, 1, values);
       memcpy (out + whole, values, (count - whole) * sizeof (float));
     }
 }

@@ -7,32 +7,17 @@
 
 #include "lb-format.h"
 
+typedef char *(*Format) (double value);
 typedef char *(*Describe) (const LbQuantities *results);
 
 typedef struct
 {
   const char *title;
-  Describe value;
-  Describe beside; /* small text after the value, or NULL */
+  const char *name; /* of the result */
+  Format format;
+  Describe beside;          /* small text after the value, or NULL */
+  const char *described[2]; /* results that stand in that text */
 } Merit;
-
-static char *
-percent (const LbQuantities *results, const char *name)
-{
-  return lb_format_percent (lb_quantities_get (results, name, NAN));
-}
-
-static char *
-number (const LbQuantities *results, const char *name)
-{
-  return lb_format_number (lb_quantities_get (results, name, NAN));
-}
-
-static char *
-error_value (const LbQuantities *results)
-{
-  return percent (results, "normalised_error");
-}
 
 static char *
 error_before (const LbQuantities *results)
@@ -41,18 +26,6 @@ error_before (const LbQuantities *results)
   g_autofree char *text = lb_format_percent (before);
 
   return isfinite (before) ? g_strdup_printf (_ ("before: %s"), text) : NULL;
-}
-
-static char *
-bias_value (const LbQuantities *results)
-{
-  return percent (results, "bias");
-}
-
-static char *
-slope_value (const LbQuantities *results)
-{
-  return number (results, "slope");
 }
 
 static char *
@@ -66,31 +39,7 @@ slope_interval (const LbQuantities *results)
 }
 
 static char *
-correlation_value (const LbQuantities *results)
-{
-  return number (results, "correlation");
-}
-
-static char *
-bits_value (const LbQuantities *results)
-{
-  return number (results, "effective_bits");
-}
-
-static char *
-relative_value (const LbQuantities *results)
-{
-  return percent (results, "relative_error");
-}
-
-static char *
-photons_value (const LbQuantities *results)
-{
-  return number (results, "photons_per_mac_detected");
-}
-
-static char *
-photons_beside (const LbQuantities *results)
+photons_sent (const LbQuantities *results)
 {
   double sent = lb_quantities_get (results, "photons_per_mac", NAN);
   g_autofree char *text = lb_format_number (sent);
@@ -100,13 +49,7 @@ photons_beside (const LbQuantities *results)
 }
 
 static char *
-exposures_value (const LbQuantities *results)
-{
-  return number (results, "exposures");
-}
-
-static char *
-exposures_beside (const LbQuantities *results)
+exposures_duration (const LbQuantities *results)
 {
   double seconds = lb_quantities_get (results, "duration_s", NAN);
   g_autofree char *text = lb_format_seconds (seconds);
@@ -115,14 +58,22 @@ exposures_beside (const LbQuantities *results)
 }
 
 static const Merit merits[] = {
-  { N_ ("Normalised error"), error_value, error_before },
-  { N_ ("Bias"), bias_value, NULL },
-  { N_ ("Slope"), slope_value, slope_interval },
-  { N_ ("Correlation"), correlation_value, NULL },
-  { N_ ("Effective bits"), bits_value, NULL },
-  { N_ ("rms error / spread"), relative_value, NULL },
-  { N_ ("Photons/MAC detected"), photons_value, photons_beside },
-  { N_ ("Exposures"), exposures_value, exposures_beside },
+  { N_ ("Normalised error"),
+    "normalised_error",
+    lb_format_percent,
+    error_before,
+    { "normalised_error_uncalibrated" } },
+  { N_ ("Bias"), "bias", lb_format_percent },
+  { N_ ("Slope"), "slope", lb_format_number, slope_interval, { "slope_low", "slope_high" } },
+  { N_ ("Correlation"), "correlation", lb_format_number },
+  { N_ ("Effective bits"), "effective_bits", lb_format_number },
+  { N_ ("rms error / spread"), "relative_error", lb_format_percent },
+  { N_ ("Photons/MAC detected"),
+    "photons_per_mac_detected",
+    lb_format_number,
+    photons_sent,
+    { "photons_per_mac" } },
+  { N_ ("Exposures"), "exposures", lb_format_number, exposures_duration, { "duration_s" } },
 };
 
 /**
@@ -134,22 +85,11 @@ static const Merit merits[] = {
 gboolean
 lb_merit_table_shows (const char *name)
 {
-  static const char *const names[] = { "normalised_error",
-                                       "normalised_error_uncalibrated",
-                                       "bias",
-                                       "slope",
-                                       "slope_low",
-                                       "slope_high",
-                                       "correlation",
-                                       "effective_bits",
-                                       "relative_error",
-                                       "photons_per_mac_detected",
-                                       "photons_per_mac",
-                                       "exposures",
-                                       "duration_s",
-                                       NULL };
-
-  return g_strv_contains (names, name);
+  for (guint i = 0; i < G_N_ELEMENTS (merits); i++)
+    if (g_str_equal (name, merits[i].name) || g_strcmp0 (name, merits[i].described[0]) == 0 ||
+        g_strcmp0 (name, merits[i].described[1]) == 0)
+      return TRUE;
+  return FALSE;
 }
 
 struct _LbMeritTable
@@ -162,6 +102,12 @@ struct _LbMeritTable
 
 G_DEFINE_FINAL_TYPE (LbMeritTable, lb_merit_table, GTK_TYPE_WIDGET)
 
+static char *
+describe (const Merit *merit, const LbQuantities *results)
+{
+  return results != NULL ? merit->format (lb_quantities_get (results, merit->name, NAN)) : g_strdup ("–");
+}
+
 void
 lb_merit_table_set_results (LbMeritTable *self, const LbQuantities *results)
 {
@@ -169,7 +115,7 @@ lb_merit_table_set_results (LbMeritTable *self, const LbQuantities *results)
 
   for (guint i = 0; i < G_N_ELEMENTS (merits); i++)
     {
-      g_autofree char *value = results != NULL ? merits[i].value (results) : g_strdup ("–");
+      g_autofree char *value = describe (&merits[i], results);
       g_autofree char *beside =
           results != NULL && merits[i].beside != NULL ? merits[i].beside (results) : NULL;
 
