@@ -5,13 +5,17 @@
 #include <string.h>
 
 /*
- * A stored result: eight bytes that name the format, the SHA-256 digest of the
- * rest, and a serialised GVariant, little-endian. Arrays are rows, columns and
- * raw little-endian floats.
+ * A stored result: eight bytes that name the format, the last of them its
+ * version, the SHA-256 digest of the rest, and a serialised GVariant,
+ * little-endian. Arrays are rows, columns and what lb_calibration_pack_array()
+ * gives; in version 1 raw little-endian floats.
  */
-static const guint8 magic[8] = { 'L', 'B', 'C', 'A', 'L', 0, 0, 1 };
+static const guint8 magic[7] = { 'L', 'B', 'C', 'A', 'L', 0, 0 };
+#define VERSION 2
+#define VERSION_RAW 1
 #define DIGEST_LENGTH 32
-#define HEADER_LENGTH (sizeof magic + DIGEST_LENGTH)
+#define DIGEST_START (sizeof magic + 1)
+#define HEADER_LENGTH (DIGEST_START + DIGEST_LENGTH)
 
 #define RESULT_TYPE "(sxdta(ssv)a(ssv)a(ssv)a(sttay)a(sad)a(sv)(sddss))"
 
@@ -33,24 +37,13 @@ enum
 /* Numbers of a map in the order of its fields. */
 #define MAP_NUMBERS (3 + 2 * LB_PLANE_MAP_TERMS)
 
-static void
-copy_floats (guint32 *to, const float *from, gsize count)
-{
-  memcpy (to, from, count * sizeof *to);
-  for (gsize i = 0; G_BYTE_ORDER == G_BIG_ENDIAN && i < count; i++)
-    to[i] = GUINT32_SWAP_LE_BE (to[i]);
-}
-
 static GVariant *
 array_to_variant (const char *name, const LbMatrix *array)
 {
-  gsize size = array->rows * array->columns * sizeof (guint32);
-  guint32 *data = g_malloc (MAX (size, 1));
+  g_autoptr (GBytes) packed = lb_calibration_pack_array (array);
 
-  for (gsize row = 0; row < array->rows; row++)
-    copy_floats (data + row * array->columns, lb_matrix_row (array, row), array->columns);
   return g_variant_new ("(stt@ay)", name, (guint64) array->rows, (guint64) array->columns,
-                        g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE, g_free, data));
+                        g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, packed, TRUE));
 }
 
 static GVariant *
@@ -135,10 +128,11 @@ lb_calibration_serialise (const LbCalibration *self, char **hash)
   size = HEADER_LENGTH + g_variant_get_size (variant);
   data = g_malloc (size);
   memcpy (data, magic, sizeof magic);
+  data[sizeof magic] = VERSION;
   g_variant_store (variant, data + HEADER_LENGTH);
   g_checksum_update (checksum, data + HEADER_LENGTH, (gssize) (size - HEADER_LENGTH));
   *hash = g_strdup (g_checksum_get_string (checksum));
-  g_checksum_get_digest (checksum, data + sizeof magic, &digest_length);
+  g_checksum_get_digest (checksum, data + DIGEST_START, &digest_length);
   return g_bytes_new_take (data, size);
 }
 
@@ -158,7 +152,8 @@ load_variant (GBytes *bytes)
   const guint8 *data = g_bytes_get_data (bytes, &size);
   g_autoptr (GBytes) body = NULL;
 
-  if (size <= HEADER_LENGTH || memcmp (data, magic, sizeof magic) != 0)
+  if (size <= HEADER_LENGTH || memcmp (data, magic, sizeof magic) != 0 || data[sizeof magic] < VERSION_RAW ||
+      data[sizeof magic] > VERSION)
     return NULL;
   body = g_bytes_new_from_bytes (bytes, HEADER_LENGTH, size - HEADER_LENGTH);
   return swap_if_needed (
@@ -214,8 +209,37 @@ lb_calibration_peek (GBytes *bytes,
   return TRUE;
 }
 
+/* From little-endian. */
+static void
+copy_floats (float *to, const guint8 *from, gsize count)
+{
+  for (gsize i = 0; i < count; i++)
+    {
+      guint32 word;
+
+      memcpy (&word, from + i * sizeof word, sizeof word);
+      word = GUINT32_FROM_LE (word);
+      memcpy (to + i, &word, sizeof word);
+    }
+}
+
+/* NULL if the bytes are not as many as there are values. */
+static LbMatrix *
+unpack_raw (const guint8 *data, gsize size, guint64 rows, guint64 columns)
+{
+  LbMatrix *array;
+
+  if (rows > G_MAXUINT32 || columns > G_MAXUINT32 ||
+      (rows > 0 && columns > G_MAXSIZE / sizeof (float) / rows) || rows * columns * sizeof (float) != size)
+    return NULL;
+  array = lb_matrix_new (rows, columns);
+  for (gsize row = 0; row < rows; row++)
+    copy_floats (lb_matrix_row (array, row), data + row * columns * sizeof (float), columns);
+  return array;
+}
+
 static gboolean
-load_arrays (LbCalibration *self, GVariant *result, GError **error)
+load_arrays (LbCalibration *self, GVariant *result, guint version, GError **error)
 {
   g_autoptr (GVariant) arrays = g_variant_get_child_value (result, FIELD_ARRAYS);
 
@@ -226,18 +250,14 @@ load_arrays (LbCalibration *self, GVariant *result, GError **error)
       const char *name;
       guint64 rows, columns;
       gsize size;
-      const float *data;
+      const guint8 *data;
 
       g_variant_get_child (arrays, i, "(&stt@ay)", &name, &rows, &columns, &bytes);
       data = g_variant_get_fixed_array (bytes, &size, 1);
-      if (rows > G_MAXUINT32 || columns > G_MAXUINT32 ||
-          (rows > 0 && columns > G_MAXSIZE / sizeof (float) / rows) ||
-          rows * columns * sizeof (float) != size)
+      array = version == VERSION_RAW ? unpack_raw (data, size, rows, columns)
+                                     : lb_calibration_unpack_array (data, size, rows, columns);
+      if (array == NULL)
         return fail_format (error, _ ("an array has not the size that it says"));
-
-      array = lb_matrix_new (rows, columns);
-      for (gsize row = 0; row < rows; row++)
-        copy_floats ((guint32 *) lb_matrix_row (array, row), data + row * columns, columns);
       lb_calibration_set_array (self, name, array);
     }
   return TRUE;
@@ -349,7 +369,7 @@ lb_calibration_from_bytes (GBytes *bytes, GError **error)
   data = g_bytes_get_data (bytes, &size);
   g_checksum_update (checksum, data + HEADER_LENGTH, (gssize) (size - HEADER_LENGTH));
   g_checksum_get_digest (checksum, digest, &digest_length);
-  if (memcmp (digest, data + sizeof magic, DIGEST_LENGTH) != 0 || !g_variant_is_normal_form (result))
+  if (memcmp (digest, data + DIGEST_START, DIGEST_LENGTH) != 0 || !g_variant_is_normal_form (result))
     {
       fail_format (error, _ ("its content does not have the hash that it says"));
       return NULL;
@@ -357,7 +377,7 @@ lb_calibration_from_bytes (GBytes *bytes, GError **error)
 
   g_variant_get_child (result, FIELD_STEP, "&s", &step);
   self = lb_calibration_new (step);
-  if (!load_record (self, result, error) || !load_arrays (self, result, error) ||
+  if (!load_record (self, result, error) || !load_arrays (self, result, data[sizeof magic], error) ||
       !load_maps (self, result, error) || !load_figures (self, result, error))
     return NULL;
   self->hash = g_strdup (g_checksum_get_string (checksum));

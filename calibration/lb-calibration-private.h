@@ -51,6 +51,9 @@ gboolean lb_calibration_peek (GBytes *bytes,
                               LbVerdict *verdict,
                               LbQuantities **identities,
                               char **fidelity);
+/* An array as it is stored, and back; lb-calibration-array.c says how. */
+GBytes *lb_calibration_pack_array (const LbMatrix *array);
+LbMatrix *lb_calibration_unpack_array (const guint8 *packed, gsize size, gsize rows, gsize columns);
 gboolean lb_calibration_identities_match (const LbQuantities *a, const LbQuantities *b);
 
 extern const LbCalibrationStep lb_calibration_step_dark;

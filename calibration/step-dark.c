@@ -18,6 +18,8 @@
 #define OFFSET_DEVIATIONS 12.0
 /* Median dark current beyond which light leaks in or the sensor is hot. */
 #define LEAK_ELECTRONS_PER_S 200.0
+/* Results are rounded to that part of their uncertainty: 0.5 % more variance. */
+#define ROUNDING_SHARE 0.25
 /* Variance of rounding to whole numbers, DN^2. */
 #define ROUNDING_VARIANCE (1.0 / 12)
 
@@ -44,7 +46,7 @@ typedef struct
   float *variance;  /* DN^2 per pixel, rounding included */
   guint8 *defective;
   guint n_hot, n_noisy;
-  double read_noise_dn, row_noise_dn, offset_error_dn;
+  double read_noise_dn, row_noise_dn, offset_error_dn, dark_error;
   double offset_median, dark_median, hot_limit;
 } DarkWork;
 
@@ -189,7 +191,9 @@ fit_pixels (DarkWork *work, double electrons_per_dn)
           dark[x] = (float) (electrons_per_dn * (weight * moment - time * sum) / determinant);
         }
     }
-  work->offset_error_dn = time2 / determinant; /* times the variance of a frame; see find_noise() */
+  /* Both times the variance of a frame; see find_noise(). */
+  work->offset_error_dn = time2 / determinant;
+  work->dark_error = electrons_per_dn * electrons_per_dn * weight / determinant;
 }
 
 /* Values of an array that lie on a coarse grid of pixels: enough for medians. */
@@ -284,6 +288,27 @@ find_noise (DarkWork *work)
   work->read_noise_dn = sqrt (MAX (variance - ROUNDING_VARIANCE, 0));
   work->row_noise_dn = sqrt (MAX (row_variance, 0));
   work->offset_error_dn = sqrt (work->offset_error_dn * (variance + MAX (row_variance, 0)));
+  work->dark_error = sqrt (work->dark_error * (variance + MAX (row_variance, 0)));
+}
+
+/* Rounds values to what is known of them, to the power of two next below
+ * ROUNDING_SHARE of the error of each, which becomes that much larger: what is
+ * left can be stored in a fraction of the room. Returns the step. */
+static double
+round_to_error (LbMatrix *values, double *error)
+{
+  const double step = *error > 0 ? exp2 (floor (log2 (ROUNDING_SHARE * *error))) : 0;
+
+  for (gsize row = 0; step > 0 && row < values->rows; row++)
+    {
+      float *data = lb_matrix_row (values, row);
+
+      /* The sum makes a positive zero of a negative one. */
+      for (gsize column = 0; column < values->columns; column++)
+        data[column] = (float) (step * nearbyint (data[column] / step) + 0.0);
+    }
+  *error = hypot (*error, step / sqrt (12));
+  return step;
 }
 
 /* Defective pixels as x, y of the sensor. */
@@ -354,6 +379,7 @@ set_values (LbCalibration *result, const DarkWork *work, double electrons_per_dn
   lb_quantities_set (values, "offset", work->offset_median, "DN");
   lb_quantities_set (values, "offset_error", work->offset_error_dn, "DN");
   lb_quantities_set (values, "dark_current", work->dark_median, "electrons/s");
+  lb_quantities_set (values, "dark_current_error", work->dark_error, "electrons/s");
   lb_quantities_set (values, "read_noise_dn", work->read_noise_dn, "DN");
   lb_quantities_set (values, "read_noise", work->read_noise_dn * electrons_per_dn, "electrons");
   lb_quantities_set (values, "row_noise_dn", work->row_noise_dn, "DN");
@@ -440,12 +466,16 @@ measure_dark (LbCalibrationContext *context, LbCalibration *result, GCancellable
   find_variance (&work);
   find_defects (&work);
   find_noise (&work);
+  add_figures (result, &work);
   defects = list_defects (&work);
+  lb_quantities_set (lb_calibration_settings (result), "offset_step",
+                     round_to_error (work.offset, &work.offset_error_dn), "DN");
+  lb_quantities_set (lb_calibration_settings (result), "dark_current_step",
+                     round_to_error (work.dark, &work.dark_error), "electrons/s");
   lb_calibration_set_array (result, "offset", work.offset);
   lb_calibration_set_array (result, "dark_current", work.dark);
   lb_calibration_set_array (result, "defects", defects);
   set_values (result, &work, electrons_per_dn);
-  add_figures (result, &work);
   judge (result, &work);
   return TRUE;
 }

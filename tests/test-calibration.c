@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <lb-random.h>
+
 #include "calibration-fixture.h"
 
 #define HOUR_US (G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC)
@@ -61,20 +63,15 @@ make_result (const char *step, double mark, gint64 time_us)
   return make_sealed (step, mark, time_us, identities);
 }
 
+/* What make_result ("dark", 1.5, 1234567) makes. */
 static void
-test_round_trip (void)
+check_result (LbCalibration *after)
 {
-  g_autoptr (LbCalibration) before = make_result ("dark", 1.5, 1234567);
-  g_autoptr (GBytes) bytes = lb_calibration_to_bytes (before);
-  g_autoptr (GError) error = NULL;
-  g_autoptr (LbCalibration) after = lb_calibration_from_bytes (bytes, &error);
-  g_autoptr (GBytes) again = NULL;
   LbMatrix *array;
   LbPlaneMap map;
   const char *name;
   LbFigure *figure;
 
-  g_assert_no_error (error);
   g_assert_cmpstr (lb_calibration_get_step (after), ==, "dark");
   g_assert_cmpint (lb_calibration_get_time_us (after), ==, 1234567);
   g_assert_cmpfloat (lb_calibration_get_duration_s (after), ==, 12.5);
@@ -103,9 +100,99 @@ test_round_trip (void)
   figure = lb_calibration_get_figure (after, 0, &name);
   g_assert_cmpstr (name, ==, "figure");
   g_assert_cmpstr (figure->title, ==, "Title");
+}
+
+static void
+test_round_trip (void)
+{
+  g_autoptr (LbCalibration) before = make_result ("dark", 1.5, 1234567);
+  g_autoptr (GBytes) bytes = lb_calibration_to_bytes (before);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbCalibration) after = lb_calibration_from_bytes (bytes, &error);
+  g_autoptr (GBytes) again = NULL;
+
+  g_assert_no_error (error);
+  check_result (after);
   g_assert_cmpstr (lb_calibration_get_hash (after), ==, lb_calibration_get_hash (before));
   again = lb_calibration_to_bytes (after);
   g_assert_true (g_bytes_equal (bytes, again));
+}
+
+/* Written when arrays were raw floats. */
+static void
+test_first_format (void)
+{
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "data", "format-1.calibration", NULL);
+  g_autofree char *data = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GBytes) again = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbCalibration) calibration = NULL;
+  g_autofree char *checksum = NULL;
+  gsize size;
+
+  g_assert_true (g_file_get_contents (path, &data, &size, NULL));
+  bytes = g_bytes_new (data, size);
+  calibration = lb_calibration_from_bytes (bytes, &error);
+  g_assert_no_error (error);
+  check_result (calibration);
+  checksum = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (guint8 *) data + 40, size - 40);
+  g_assert_cmpstr (lb_calibration_get_hash (calibration), ==, checksum);
+  again = lb_calibration_to_bytes (calibration);
+  g_assert_true (g_bytes_equal (bytes, again));
+}
+
+static void
+check_array (LbMatrix *array, gsize most)
+{
+  g_autoptr (LbCalibration) before = lb_calibration_new ("dark");
+  g_autoptr (LbCalibration) after = NULL;
+  g_autoptr (LbQuantities) identities = make_identities ();
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (GError) error = NULL;
+  LbMatrix *read;
+
+  lb_calibration_set_array (before, "array", array);
+  lb_calibration_set_verdict (before, LB_VERDICT_PASS, 0, 1, "DN", "");
+  lb_calibration_seal (before, 1, 1, 1, identities);
+  bytes = lb_calibration_to_bytes (before);
+  g_assert_cmpuint (g_bytes_get_size (bytes), <, most);
+  after = lb_calibration_from_bytes (bytes, &error);
+  g_assert_no_error (error);
+  read = lb_calibration_get_array (after, "array");
+  g_assert_cmpuint (read->rows, ==, array->rows);
+  g_assert_cmpuint (read->columns, ==, array->columns);
+  for (gsize row = 0; row < array->rows; row++)
+    g_assert_cmpmem (lb_matrix_row (read, row), 4 * array->columns, lb_matrix_row (array, row),
+                     4 * array->columns);
+}
+
+/* Bit for bit, whatever the values: odd numbers, multiples of a step of either
+ * sign with a few far off, and one that is too far off. */
+static void
+test_arrays_exact (void)
+{
+  static const float odd[] = { -0.0f, NAN, INFINITY, -INFINITY, 1e-40f, 3e38f, 1e-38f, 0.1f, -0.3f };
+  const LbRandomKey key = lb_random_key (5);
+  g_autoptr (LbMatrix) array = lb_matrix_new (100, 300);
+  g_autoptr (LbMatrix) none = lb_matrix_new (4, 0);
+
+  check_array (none, 1000);
+  check_array (array, 1000);
+  for (guint i = 0; i < 30000; i++)
+    lb_matrix_row (array, i / 300)[i % 300] =
+        0.25f * rintf (20 * (float) lb_random_normal_at (key, 0, i)) + 0.0f;
+  lb_matrix_row (array, 1)[7] = 20071.75f;
+  check_array (array, 35000);
+  lb_matrix_row (array, 1)[8] = -8388608.0f;
+  check_array (array, 35000);
+  lb_matrix_row (array, 1)[9] = 1e20f;
+  check_array (array, 121000);
+  for (guint i = 0; i < G_N_ELEMENTS (odd); i++)
+    {
+      lb_matrix_row (array, 2)[i] = odd[i];
+      check_array (array, 121000);
+    }
 }
 
 static void
@@ -158,7 +245,7 @@ test_damaged (void)
 static void
 test_foreign (void)
 {
-  const guint8 magic[8] = { 'L', 'B', 'C', 'A', 'L', 0, 0, 1 };
+  guint8 magic[8] = { 'L', 'B', 'C', 'A', 'L', 0, 0, 0 };
   g_autoptr (GChecksum) checksum = NULL;
 
   for (guint length = 1; length < 600; length += 7)
@@ -169,6 +256,7 @@ test_foreign (void)
       g_autoptr (LbCalibration) calibration = NULL;
       gsize digest = 32;
 
+      magic[7] = (guint8) (length % 4);
       memcpy (data, magic, sizeof magic);
       for (guint i = 0; i < length; i++)
         data[40 + i] = (guint8) (i * 37 + length);
@@ -485,6 +573,8 @@ main (int argc, char *argv[])
   g_assert_nonnull (home);
   g_setenv ("LIGHTBENCH_HOME", home, TRUE);
   g_test_add_func ("/calibration/result/comes-back-from-its-bytes", test_round_trip);
+  g_test_add_func ("/calibration/result/of-the-first-format-is-read", test_first_format);
+  g_test_add_func ("/calibration/result/arrays-come-back-bit-for-bit", test_arrays_exact);
   g_test_add_func ("/calibration/result/hash-is-of-its-content", test_hash);
   g_test_add_func ("/calibration/result/damage-is-noticed", test_damaged);
   g_test_add_func ("/calibration/result/foreign-content-is-refused", test_foreign);
