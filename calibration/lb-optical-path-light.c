@@ -7,8 +7,6 @@
 /* The brightest pixel may reach that part of the full range: speckle and the
  * jitter of the light come on top. */
 #define FILL 0.7
-/* Longest exposure with light: the bench cannot renew its lease meanwhile. */
-#define EXPOSURE_MAX_US 400000.0
 #define TRIES_MAX 16
 /* The light is lowered until the exposure time is that many times the
  * camera's shortest, so that time sets the rest finely. */
@@ -124,8 +122,7 @@ usable_electrons (const LbOpticsModel *model)
 static void
 settle (LbPathRun *self, const Probe *probe, double needed_us)
 {
-  const double shortest = self->caps.exposure_min_us,
-               longest = MIN (self->caps.exposure_max_us, EXPOSURE_MAX_US);
+  const double shortest = self->caps.exposure_min_us, longest = self->caps.exposure_max_us;
   const double peak = probe->peak * field_brightness (self->plan->layout);
   double limit = longest;
 
@@ -141,7 +138,7 @@ settle (LbPathRun *self, const Probe *probe, double needed_us)
 static gboolean
 more_light (LbPathRun *self, Probe *probe, double *level_lit, GError **error)
 {
-  const double longest = MIN (self->caps.exposure_max_us, EXPOSURE_MAX_US);
+  const double longest = self->caps.exposure_max_us;
 
   if (*level_lit > 0)
     probe->level = 0.5 * (probe->level + *level_lit);
@@ -233,8 +230,8 @@ lb_path_find_light (LbPathRun *self, GCancellable *cancellable, GError **error)
   Probe probe = { .run = self,
                   .source = source,
                   .weight = weight,
-                  .exposure_us = CLAMP (optics->exposure_us, self->caps.exposure_min_us,
-                                        MIN (self->caps.exposure_max_us, EXPOSURE_MAX_US)) };
+                  .exposure_us =
+                      CLAMP (optics->exposure_us, self->caps.exposure_min_us, self->caps.exposure_max_us) };
   gboolean found = probe_light (self, &probe, wanted, cancellable, error);
 
   if (found)

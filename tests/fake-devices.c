@@ -59,13 +59,19 @@ bench_of (gpointer device)
   return place_of (device)->bench;
 }
 
-static void
-be_slow (FakeDevices *self, LbDevice *device, gint64 duration_us, gboolean waits)
+/* FALSE: there was nothing to wait for any more. */
+static gboolean
+be_slow (LbDevice *device, gint64 duration_us, gboolean waits, GError **error)
 {
   gint64 end_us = g_get_monotonic_time () + duration_us;
 
-  while (g_get_monotonic_time () < end_us && (!waits || lb_device_waiting (device, NULL)))
-    g_usleep (20000);
+  while (g_get_monotonic_time () < end_us)
+    {
+      if (waits && !lb_device_waiting (device, error))
+        return FALSE;
+      g_usleep (20000);
+    }
+  return TRUE;
 }
 
 static gboolean
@@ -93,8 +99,8 @@ enter (gpointer device, const char *kind, GError **error)
   slow_us = self->slow_us;
   waits = self->slow_waits;
   g_mutex_unlock (&self->lock);
-  if (slow)
-    be_slow (self, device, slow_us, waits);
+  if (slow && !be_slow (device, slow_us, waits, error))
+    return FALSE;
   if (fails)
     g_set_error (error, LB_DEVICE_ERROR, self->code, "%s fails", call);
   return !fails;

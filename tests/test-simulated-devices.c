@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include <lb-bench-private.h>
 #include <lb-simulated-truth.h>
 
 #include "simulated-rig.h"
@@ -518,6 +519,73 @@ test_without_light_source (void)
   g_assert_cmpfloat (rig_mean (bright), >, 500);
 }
 
+typedef struct
+{
+  gboolean asked;
+  double exposure_us;
+  gboolean light;
+  double mean;
+} Look;
+
+static gboolean
+look_source (LbExposure *exposure, gpointer data, GError **error)
+{
+  Look *look = data;
+  gboolean first = !look->asked;
+
+  look->asked = TRUE;
+  exposure->light = look->light;
+  exposure->exposure_us = look->exposure_us;
+  return first;
+}
+
+static gboolean
+look_sink (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data, GError **error)
+{
+  ((Look *) data)->mean = rig_mean (frame);
+  return TRUE;
+}
+
+static gboolean
+look (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error)
+{
+  return lb_bench_run_sequence (bench, look_source, look_sink, data, cancellable, error);
+}
+
+/* In wall time an exposure may outlast the lease: the waiting camera lets the
+ * bench renew it. */
+static void
+test_longer_than_the_lease (void)
+{
+  g_autofree char *json = rig_json (QUIET, "", TRUE);
+  g_autoptr (LbSetup) setup = lb_setup_parse (json, -1, "rig", LB_FIDELITY_PIXEL, NULL);
+  LbDriverContext context = { .setup = setup, .clock = lb_clock_new_wall () };
+  LbDevice *devices[LB_N_ROLES];
+  g_autoptr (LbBench) bench = NULL;
+  g_autoptr (GError) error = NULL;
+  double means[2];
+
+  for (guint role = 0; role < LB_N_ROLES; role++)
+    devices[role] = lb_simulated_driver.create (&context, role, &error);
+  g_assert_no_error (error);
+  bench = lb_bench_new_for_devices (setup, context.clock, devices);
+  lb_bench_connect (bench, NULL, &error);
+  g_assert_no_error (error);
+  for (guint light = 0; light < 2; light++)
+    {
+      Look what = { .exposure_us = 1.6e6, .light = light != 0 };
+
+      lb_bench_run (bench, "look", look, &what, NULL, &error);
+      g_assert_no_error (error);
+      means[light] = what.mean;
+    }
+  g_assert_cmpfloat (means[1], >, means[0] + 100);
+  lb_bench_disconnect (bench, NULL, &error);
+  g_assert_no_error (error);
+  g_object_unref (context.shared);
+  g_object_unref (context.clock);
+}
+
 /* A display whose brightness gives way when much of it is lit. */
 static void
 test_load (void)
@@ -552,6 +620,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/simulated/modulator/blank-is-black", test_blank);
   g_test_add_func ("/simulated/modulator/load-dims-the-display", test_load);
   g_test_add_func ("/simulated/source/lease-runs-out", test_lease);
+  g_test_add_func ("/simulated/source/exposure-may-outlast-the-lease", test_longer_than_the_lease);
   g_test_add_func ("/simulated/source/off-now-is-dark-at-once", test_off_now);
   g_test_add_func ("/simulated/source/limit-is-refused", test_limit);
   g_test_add_func ("/simulated/source/power-starts-at-the-threshold", test_threshold);

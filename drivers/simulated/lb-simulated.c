@@ -5,6 +5,9 @@
 
 /* What the four devices share: their world, their faults, being plugged in. */
 
+/* A waiting device lets the bench know at least each 200 ms. */
+#define WAITING_US (100 * 1000)
+
 typedef struct
 {
   LbWorld *world;
@@ -244,6 +247,27 @@ lb_simulated_get_identity (LbDevice *device, const char *model, GError **error)
   return lb_identity_new (LB_SIMULATED_DRIVER, "Lightbench", model, serial, "1");
 }
 
+/* Wall time passes: the bench keeps the light on meanwhile, or says that there is
+ * nothing to wait for any more. */
+static gboolean
+wait_for_wall (LbDevice *device,
+               LbClock *clock,
+               gint64 until_us,
+               GCancellable *cancellable,
+               gboolean *cancelled,
+               GError **error)
+{
+  for (gint64 now_us = lb_clock_now_us (clock); now_us < until_us; now_us = lb_clock_now_us (clock))
+    {
+      if (!lb_device_waiting (device, error))
+        return FALSE;
+      *cancelled = !lb_clock_wait_until (clock, MIN (until_us, now_us + WAITING_US), cancellable, NULL);
+      if (*cancelled)
+        return FALSE;
+    }
+  return TRUE;
+}
+
 gboolean
 lb_simulated_wait (LbDevice *device,
                    const char *what,
@@ -253,11 +277,21 @@ lb_simulated_wait (LbDevice *device,
                    GError **error)
 {
   LbClock *clock = lb_simulated_get_world (device)->clock;
+  gboolean cancelled = FALSE;
   gint64 until_us = time_us;
 
-  if (!lb_clock_is_virtual (clock) && deadline_us >= 0)
-    until_us = MIN (time_us, lb_clock_now_us (clock) + MAX (deadline_us - g_get_monotonic_time (), 0));
-  if (!lb_clock_wait_until (clock, until_us, cancellable, NULL))
+  if (lb_clock_is_virtual (clock))
+    cancelled = !lb_clock_wait_until (clock, until_us, cancellable, NULL);
+  else
+    {
+      if (deadline_us >= 0)
+        until_us = MIN (time_us, lb_clock_now_us (clock) + MAX (deadline_us - g_get_monotonic_time (), 0));
+      cancelled = g_cancellable_is_cancelled (cancellable);
+      if (!cancelled && !wait_for_wall (device, clock, until_us, cancellable, &cancelled, error) &&
+          !cancelled)
+        return FALSE;
+    }
+  if (cancelled)
     {
       g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED, _ ("%s: cancelled"), what);
       return FALSE;
