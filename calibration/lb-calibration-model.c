@@ -193,6 +193,23 @@ set_gain (LbOpticsModel *model, LbCalibration *flat_field)
   return TRUE;
 }
 
+/* The light of the flat-field frames at the usual set point, if they tell it. A
+ * source with a threshold does not quite follow its set point; for a forecast it
+ * does. */
+static void
+set_light (LbOpticsModel *model, LbCalibration *flat_field, const LbSetupOptics *optics)
+{
+  LbQuantities *settings = lb_calibration_settings (flat_field);
+  const double light = lb_quantities_get (lb_calibration_values (flat_field), "light", 0);
+  const double exposure_us = 1e3 * lb_quantities_get (settings, "exposure", 0);
+  const double level = lb_quantities_get (settings, "light_level", optics->light_level);
+
+  if (!(light > 0 && exposure_us > 0 && level > 0 && optics->light_level > 0))
+    return;
+  model->light_per_us = light / exposure_us * optics->light_level / level;
+  model->peak_share = lb_quantities_get (lb_calibration_values (flat_field), "peak_share", 0);
+}
+
 /* Stray light is stored in units of the light of a bright reference cell. */
 static gboolean
 set_stray (LbOpticsModel *model, LbCalibration *background, double reference_gain)
@@ -209,7 +226,11 @@ set_stray (LbOpticsModel *model, LbCalibration *background, double reference_gai
 }
 
 static gboolean
-set_measured (LbOpticsModel *model, LbCalibrationSet *set, LbModelParts parts, GError **error)
+set_measured (LbOpticsModel *model,
+              LbCalibrationSet *set,
+              const LbSetupOptics *optics,
+              LbModelParts parts,
+              GError **error)
 {
   g_autoptr (LbCalibration) response = lb_calibration_set_dup (set, "response");
   g_autoptr (LbCalibration) background = lb_calibration_set_dup (set, "background");
@@ -220,6 +241,8 @@ set_measured (LbOpticsModel *model, LbCalibrationSet *set, LbModelParts parts, G
       (!set_curves (&model->source_curves, response, "source") ||
        !set_curves (&model->weight_curves, response, "weight")))
     return fail_damaged (error, "response");
+  if (flat_field != NULL)
+    set_light (model, flat_field, optics);
   if ((parts & LB_MODEL_GAIN) != 0 && flat_field != NULL)
     {
       if (!set_gain (model, flat_field))
@@ -250,7 +273,7 @@ lb_calibration_build_model (LbCalibrationSet *set, LbSetup *setup, LbModelParts 
     }
   set_nominal (model, optics, region.bits);
   lb_optics_model_find_usable (model);
-  if (!set_dark (model, set, error) || !set_measured (model, set, parts, error))
+  if (!set_dark (model, set, error) || !set_measured (model, set, optics, parts, error))
     return NULL;
   return g_steal_pointer (&model);
 }

@@ -46,23 +46,6 @@ next_probe (LbExposure *exposure, gpointer data, GError **error)
   return TRUE;
 }
 
-static double
-find_peak (const LbLayout *layout, const LbFrame *frame)
-{
-  const LbOpticsModel *model = layout->model;
-  double peak = 0;
-
-  for (gsize y = 0; y < frame->height; y++)
-    for (gsize x = 0; x < frame->width; x++)
-      {
-        const gsize pixel = y * frame->width + x;
-
-        if (layout->region[pixel] == LB_REGION_BRIGHT)
-          peak = MAX (peak, frame->data[pixel] - (double) lb_matrix_get (model->offset_dn, y, x));
-      }
-  return peak * model->electrons_per_dn / (frame->gain > 0 ? frame->gain : 1);
-}
-
 static gboolean
 take_probe (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data, GError **error)
 {
@@ -92,7 +75,7 @@ take_probe (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
   for (guint t = 0; t < reading->tiles && !probe->saturated; t++)
     probe->saturated = reading->saturated[t] > 0;
   probe->light = reading->light;
-  probe->peak = find_peak (layout, frame);
+  probe->peak = lb_readout_find_peak (layout, frame->data, frame->gain);
   return probe->saturated || lb_path_check_patches (layout, reading, error);
 }
 
@@ -118,19 +101,52 @@ usable_electrons (const LbOpticsModel *model)
   return FILL * MIN (model->full_well, largest);
 }
 
-/* Divides the light that is wanted over frames. */
-static void
-settle (LbPathRun *self, const Probe *probe, double needed_us)
+/* Divides the light that @needed_us bring over frames that do not saturate:
+ * @peak_per_us electrons a microsecond in the brightest pixel, 0: not known. */
+static LbPathLight
+divide (const LbOpticsModel *model, const LbCameraCaps *caps, double needed_us, double peak_per_us)
 {
-  const double shortest = self->caps.exposure_min_us, longest = self->caps.exposure_max_us;
-  const double peak = probe->peak * field_brightness (self->plan->layout);
+  const double shortest = caps->exposure_min_us, longest = caps->exposure_max_us;
   double limit = longest;
+  LbPathLight light = { 0 };
 
-  if (peak > 0)
-    limit = CLAMP (probe->actual_us * usable_electrons (self->plan->model) / peak, shortest, longest);
-  self->light.level = probe->level;
-  self->light.frames = (guint) CLAMP (ceil (needed_us / limit), 1, 65535);
-  self->light.exposure_us = CLAMP (needed_us / self->light.frames, shortest, longest);
+  if (peak_per_us > 0)
+    limit = CLAMP (usable_electrons (model) / peak_per_us, shortest, longest);
+  light.frames = (guint) CLAMP (ceil (needed_us / limit), 1, 65535);
+  light.exposure_us = CLAMP (needed_us / light.frames, shortest, longest);
+  return light;
+}
+
+/* Light of a frame at the weight plane: N = L mean (c u) / (QE eta), optics.md,
+ * "Photons". */
+static double
+find_wanted (const LbPathPlan *plan, double photons_per_mac)
+{
+  const LbOpticsModel *model = plan->model;
+
+  return photons_per_mac * model->quantum_efficiency * model->path_transmission /
+         MAX (lb_path_plan_mean_u (plan), MEAN_U_MIN);
+}
+
+LbPathLight
+lb_path_forecast_light (const LbPathPlan *plan,
+                        double photons_per_mac,
+                        const LbCameraCaps *caps,
+                        double usual_exposure_us)
+{
+  const LbOpticsModel *model = plan->model;
+  const LbLayout *layout = plan->layout;
+  const double patch_gain = layout->bright_gain / layout->bright_cells->len;
+  double needed_us;
+
+  if (!(model->light_per_us > 0))
+    return (LbPathLight){ 0, usual_exposure_us, 1 };
+  needed_us = find_wanted (plan, photons_per_mac) / model->light_per_us;
+  /* The light is lowered then. */
+  if (needed_us < caps->exposure_min_us)
+    needed_us = EXPOSURE_HEADROOM * caps->exposure_min_us;
+  return divide (model, caps, needed_us,
+                 model->peak_share * patch_gain * field_brightness (layout) * model->light_per_us);
 }
 
 /* After a frame without light: longer, or brighter if the light was lowered.
@@ -220,13 +236,11 @@ probe_light (LbPathRun *self, Probe *probe, double wanted, GCancellable *cancell
 gboolean
 lb_path_find_light (LbPathRun *self, GCancellable *cancellable, GError **error)
 {
-  const LbOpticsModel *model = self->plan->model;
+  const LbPathPlan *plan = self->plan;
   const LbSetupOptics *optics = lb_setup_get_optics (lb_bench_get_setup (self->bench));
-  const double mean_u = MAX (lb_path_plan_mean_u (self->plan), MEAN_U_MIN);
-  /* N = L mean (c u) / (QE eta), optics.md, "Photons". */
-  const double wanted = self->photons_per_mac * model->quantum_efficiency * model->path_transmission / mean_u;
-  g_autoptr (LbPattern) source = lb_path_plan_source (self->plan, 0);
-  g_autoptr (LbPattern) weight = lb_path_plan_weight (self->plan, 0);
+  const double wanted = find_wanted (plan, self->photons_per_mac);
+  g_autoptr (LbPattern) source = lb_path_plan_source (plan, 0);
+  g_autoptr (LbPattern) weight = lb_path_plan_weight (plan, 0);
   Probe probe = { .run = self,
                   .source = source,
                   .weight = weight,
@@ -235,7 +249,13 @@ lb_path_find_light (LbPathRun *self, GCancellable *cancellable, GError **error)
   gboolean found = probe_light (self, &probe, wanted, cancellable, error);
 
   if (found)
-    settle (self, &probe, probe.saturated ? probe.actual_us : probe.actual_us * wanted / probe.light);
+    {
+      const double needed_us = probe.saturated ? probe.actual_us : probe.actual_us * wanted / probe.light;
+
+      self->light = divide (plan->model, &self->caps, needed_us,
+                            probe.peak * field_brightness (plan->layout) / probe.actual_us);
+      self->light.level = probe.level;
+    }
   g_clear_error (&probe.dark_error);
   return found;
 }

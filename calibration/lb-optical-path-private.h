@@ -100,6 +100,12 @@ typedef struct
 /* Finds light level, exposure time and frames for the photons that are wanted,
  * from frames of the first exposure. In the worker. */
 gboolean lb_path_find_light (LbPathRun *self, GCancellable *cancellable, GError **error);
+/* What that will be, by the light that the calibration had; at the usual exposure
+ * time if it did not tell. */
+LbPathLight lb_path_forecast_light (const LbPathPlan *plan,
+                                    double photons_per_mac,
+                                    const LbCameraCaps *caps,
+                                    double usual_exposure_us);
 /* The action: all exposures of the plan. */
 gboolean lb_path_run (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error);
 /* DARK if the dark patches are about as bright as the bright ones. */

@@ -173,13 +173,13 @@ make_plan (LbOpticalPath *self, const LbMatrix *a, const LbMatrix *b, gboolean d
 #define LATENCY_PERIODS 2
 
 /* Bench time of an exposure: the changed plane settles, the camera exposes and
- * reads out, in whole periods of the plane's display. */
+ * reads out all its frames, in whole periods of the plane's display. */
 static double
-period_s (double settling_us, double exposure_us, const LbCameraCaps *camera, double rate_hz)
+period_s (double settling_us, const LbPathLight *light, const LbCameraCaps *camera, double rate_hz)
 {
-  const double frame_us = MAX (exposure_us + camera->readout_us, camera->frame_period_us);
+  const double frame_us = MAX (light->exposure_us + camera->readout_us, camera->frame_period_us);
 
-  return (ceil (1e-6 * (settling_us + frame_us) * rate_hz) + LATENCY_PERIODS) / rate_hz;
+  return (ceil (1e-6 * (settling_us + light->frames * frame_us) * rate_hz) + LATENCY_PERIODS) / rate_hz;
 }
 
 /**
@@ -187,17 +187,20 @@ period_s (double settling_us, double exposure_us, const LbCameraCaps *camera, do
  * @a: (m, d)
  * @b: (n, d)
  * @diagonal: row i with row i
- * @exposures: (out): exposures, with the one that measures the light
- * @seconds: (out): bench time, at the setup's usual exposure time
+ * @photons_per_mac: at the weight plane
+ * @exposures: (out): frames, with the one that measures the light
+ * @seconds: (out): bench time
  * @error: as lb_optical_path_multiply(); NOT_CONNECTED
  *
- * What lb_optical_path_multiply() will take, for one frame an exposure.
+ * What lb_optical_path_multiply() will take, by the light that the flat-field
+ * step had; without it, for one frame of the setup's usual exposure time each.
  */
 gboolean
 lb_optical_path_forecast (LbOpticalPath *self,
                           const LbMatrix *a,
                           const LbMatrix *b,
                           gboolean diagonal,
+                          double photons_per_mac,
                           guint64 *exposures,
                           double *seconds,
                           GError **error)
@@ -206,6 +209,7 @@ lb_optical_path_forecast (LbOpticalPath *self,
   const LbSetupOptics *optics;
   LbCameraCaps camera;
   LbModulatorCaps source, weight;
+  LbPathLight light;
   double fast, slow;
 
   g_return_val_if_fail (LB_IS_OPTICAL_PATH (self) && a != NULL && b != NULL, FALSE);
@@ -222,10 +226,11 @@ lb_optical_path_forecast (LbOpticalPath *self,
       return FALSE;
     }
   optics = lb_setup_get_optics (lb_bench_get_setup (self->bench));
-  fast = period_s (optics->source_settling_us, optics->exposure_us, &camera, source.rate_hz);
-  slow = MAX (fast, period_s (optics->weight_settling_us, optics->exposure_us, &camera, weight.rate_hz));
+  light = lb_path_forecast_light (plan, photons_per_mac, &camera, optics->exposure_us);
+  fast = period_s (optics->source_settling_us, &light, &camera, source.rate_hz);
+  slow = MAX (fast, period_s (optics->weight_settling_us, &light, &camera, weight.rate_hz));
   if (exposures != NULL)
-    *exposures = plan->exposures + 1;
+    *exposures = plan->exposures * light.frames + 1;
   if (seconds != NULL)
     *seconds = (plan->patterns + 1) * slow + (double) (plan->exposures - plan->patterns) * fast;
   return TRUE;

@@ -54,6 +54,7 @@ gboolean lb_optical_path_forecast (LbOpticalPath *self,
                                    const LbMatrix *a,
                                    const LbMatrix *b,
                                    gboolean diagonal,
+                                   double photons_per_mac,
                                    guint64 *exposures,
                                    double *seconds,
                                    GError **error);

@@ -61,6 +61,8 @@ typedef struct
   guint source_frames, both_frames;
   double *scratch; /* per cell */
   double *gain;    /* per tile, of a bright reference cell: 1 */
+  double light;    /* sum over the uniform frames */
+  double peak;     /* sum over them of the brightest pixel's electrons */
   double repeatability;
   double spill; /* mean share of a cell's light that lands on its neighbours */
 } FlatFieldWork;
@@ -114,6 +116,8 @@ flat_field_sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer 
   if (shot->tag < N_UNIFORM)
     {
       add_uniform (work, shot->tag, reading);
+      work->light += reading->light;
+      work->peak += lb_readout_find_peak (work->probe.layout, frame->data, frame->gain);
       return TRUE;
     }
   sums = work->lattice[nth % 2] + (gsize) (shot->tag - TAG_DARK (0)) * cells;
@@ -354,6 +358,9 @@ report (const FlatFieldWork *work, LbCalibration *result)
   lb_quantities_set (values, "repeatability", 100 * work->repeatability, "%");
   lb_quantities_set (values, "spill", 100 * work->spill, "%");
   lb_quantities_set (values, "electrons", work->cell_electrons * work->uniform_frames, "electrons");
+  /* Of a macropixel of gain 1, by which the light is told everywhere else. */
+  lb_quantities_set (values, "light", work->light / work->uniform_frames / reference_gain, "electrons");
+  lb_quantities_set (values, "peak_share", work->peak / work->light, "");
   lb_quantities_set (lb_calibration_settings (result), "frames", work->uniform_frames, "");
   add_figures (work, result, gain, reference_gain);
 

@@ -8,6 +8,9 @@
 
 #include "fake-bench.h"
 
+/* Brightest pixel of a fully lit cell of gain 1, in parts of its light. */
+#define PEAK_SHARE 0.42
+
 /* One product on the fake bench, and what came of it. */
 typedef struct
 {
@@ -350,22 +353,56 @@ test_frozen (void)
                      4 / sqrt (count - 100.0));
 }
 
+/* Of the product that has been run. */
+static void
+check_forecast (Product *self, guint frames)
+{
+  guint64 exposures;
+  double seconds;
+
+  g_assert_true (lb_optical_path_forecast (self->path, self->a, self->b, FALSE, self->photons, &exposures,
+                                           &seconds, &self->error));
+  g_assert_no_error (self->error);
+  g_assert_cmpuint (self->counts.exposures, ==, exposures);
+  g_assert_cmpuint (exposures % frames, ==, 1 % frames);
+  /* The fake bench takes a frame each 16.7 ms, and no time for its planes. */
+  g_assert_cmpfloat (seconds, >, 0.016 * exposures);
+  g_assert_cmpfloat (seconds, <, 0.016 * exposures + 0.2 * exposures / frames);
+}
+
 static void
 test_forecast (void)
 {
   g_auto (Product) product = { 0 };
-  guint64 exposures;
-  double seconds;
 
   product_init (&product, 9, 40, 100, TRUE, FALSE);
   product.photons = 2000;
   check_product (&product, 4e-3);
-  g_assert_true (lb_optical_path_forecast (product.path, product.a, product.b, FALSE, &exposures, &seconds,
-                                           &product.error));
-  g_assert_no_error (product.error);
-  g_assert_cmpuint (product.counts.exposures, ==, exposures);
-  g_assert_cmpfloat (seconds, >, 0.016 * exposures);
-  g_assert_cmpfloat (seconds, <, 0.2 * exposures);
+  check_forecast (&product, 1);
+}
+
+/* A calibration tells how much light there is: so much that one frame cannot
+ * take what is asked for, and so little that the longest exposure does not. */
+static void
+test_forecast_of_frames (void)
+{
+  for (guint dim = 0; dim < 2; dim++)
+    {
+      g_auto (Product) product = { 0 };
+      guint64 frames;
+
+      product_init (&product, 9, 40, 100, TRUE, FALSE);
+      product.options.electrons_per_us = dim ? 0.2 : 2.5;
+      product.options.exposure_max_us = dim ? 8000 : 200000;
+      product.photons = dim ? 5000 : 60000;
+      product_run (&product);
+      g_assert_no_error (product.error);
+      frames = (product.counts.exposures - 1) / product.options.source_changes;
+      g_assert_cmpuint (frames, >, 1);
+      product.model->light_per_us = product.options.electrons_per_us;
+      product.model->peak_share = PEAK_SHARE;
+      check_forecast (&product, (guint) frames);
+    }
 }
 
 static void
@@ -396,8 +433,8 @@ test_refused (void)
   g_assert_error (product.error, LB_OPTICS_ERROR, LB_OPTICS_ERROR_SHAPE);
   g_assert_cmpuint (product.options.frames, ==, 0);
   g_clear_error (&product.error);
-  g_assert_false (
-      lb_optical_path_forecast (product.path, product.a, b, FALSE, &exposures, NULL, &product.error));
+  g_assert_false (lb_optical_path_forecast (product.path, product.a, b, FALSE, product.photons, &exposures,
+                                            NULL, &product.error));
   g_assert_error (product.error, LB_OPTICS_ERROR, LB_OPTICS_ERROR_SHAPE);
 }
 
@@ -437,6 +474,7 @@ main (int argc, char **argv)
   g_test_add_func ("/optical-path/planes-that-show-no-patterns-are-an-error", test_all_bright);
   g_test_add_func ("/optical-path/nothing-is-decoded-from-what-was-not-measured", test_frozen);
   g_test_add_func ("/optical-path/forecast-counts-the-exposures", test_forecast);
+  g_test_add_func ("/optical-path/forecast-counts-all-frames", test_forecast_of_frames);
   g_test_add_func ("/optical-path/cancelled-run-stops-at-once", test_cancelled);
   g_test_add_func ("/optical-path/operands-that-do-not-fit-are-refused", test_refused);
   g_test_add_func ("/optical-path/ordinal-rises-with-each-product", test_ordinal);

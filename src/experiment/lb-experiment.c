@@ -533,7 +533,8 @@ forecast (LbExperiment *self, LbEngine *engine, guint64 *exposures, double *seco
           double some_seconds;
 
           if (!lb_optical_path_forecast (lb_bench_engine_get_path (LB_BENCH_ENGINE (engine)), a, b,
-                                         part->diagonal, &some_exposures, &some_seconds, error))
+                                         part->diagonal, private->photons_per_mac, &some_exposures,
+                                         &some_seconds, error))
             return FALSE;
           *exposures += some_exposures;
           *seconds += some_seconds;

@@ -83,6 +83,11 @@ typedef struct
   double read_noise;       /* electrons rms a pixel */
   double full_well;        /* electrons */
 
+  /* For forecasts; 0: not known. The brightest pixel is by its share of the light
+   * of a fully lit cell of gain 1. */
+  double light_per_us; /* L of a microsecond of exposure, at the usual set point */
+  double peak_share;
+
   double quantum_efficiency;
   double path_transmission; /* eta */
   gboolean photons_nominal; /* efficiency, path or electrons per DN not measured but nominal */

@@ -335,6 +335,31 @@ lb_readout_read (const LbLayout *layout,
 }
 
 /**
+ * lb_readout_find_peak:
+ * @layout: what stands where
+ * @data: pixels of a frame that lb_readout_read() takes
+ * @gain: of the camera; 0 means 1
+ *
+ * Returns: electrons of the brightest pixel of the bright patches
+ */
+double
+lb_readout_find_peak (const LbLayout *layout, const guint16 *data, double gain)
+{
+  const LbOpticsModel *model = layout->model;
+  double peak = 0;
+
+  for (gsize y = 0; y < model->sensor_height; y++)
+    for (gsize x = 0; x < model->sensor_width; x++)
+      {
+        const gsize pixel = y * model->sensor_width + x;
+
+        if (layout->region[pixel] == LB_REGION_BRIGHT)
+          peak = MAX (peak, data[pixel] - (double) lb_matrix_get (model->offset_dn, y, x));
+      }
+  return peak * model->electrons_per_dn / (gain > 0 ? gain : 1);
+}
+
+/**
  * lb_reading_free:
  *
  * Frees a reading.

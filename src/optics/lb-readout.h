@@ -35,6 +35,8 @@ LbReading *lb_readout_read (const LbLayout *layout,
                             double gain,
                             gboolean light_on,
                             GError **error);
+/* Electrons of the brightest pixel of the bright patches. */
+double lb_readout_find_peak (const LbLayout *layout, const guint16 *data, double gain);
 void lb_reading_free (LbReading *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbReading, lb_reading_free)
 
