@@ -113,6 +113,50 @@ test_diagonal (void)
   g_assert_cmpuint (counts.macs, ==, 1 + 50 * 257);
 }
 
+/* Adds up where dot products were told of. */
+static void
+note_place_cb (const guint32 *rows,
+               const guint32 *columns,
+               const float *values,
+               const float *raw,
+               gsize count,
+               gpointer user_data)
+{
+  const LbMatrix *seen = user_data;
+
+  for (gsize i = 0; i < count; i++)
+    lb_matrix_row (seen, rows[i])[columns[i]] += values[i];
+}
+
+static void
+test_heads (void)
+{
+  g_autoptr (LbEngine) engine = lb_digital_engine_new ();
+  g_autoptr (LbMatrix) a = make_matrix (3 * 20, 16, 7);
+  g_autoptr (LbMatrix) b = make_matrix (3 * 30, 16, 8);
+  g_autoptr (LbMatrix) out = lb_matrix_new (60, 30);
+  g_autoptr (LbMatrix) seen = lb_matrix_new (60, 30);
+  g_autoptr (LbMatrix) all = lb_matrix_new (60, 90);
+  const LbProduct product = { .a = a, .b = b, .heads = 3 };
+  const LbProduct odd = { .a = a, .b = b, .heads = 4 };
+  LbEngineCounts counts = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  lb_engine_set_partial_func (engine, note_place_cb, seen);
+  g_assert_true (lb_engine_multiply (engine, &product, out, &counts, NULL, NULL));
+  lb_gemm_nt_reference (a, b, all);
+  for (gsize i = 0; i < 60; i++)
+    for (gsize j = 0; j < 30; j++)
+      {
+        g_assert_cmpfloat_with_epsilon (lb_matrix_get (out, i, j), lb_matrix_get (all, i, i / 20 * 30 + j),
+                                        1e-5);
+        g_assert_cmpfloat (lb_matrix_get (seen, i, j), ==, lb_matrix_get (out, i, j));
+      }
+  g_assert_cmpuint (counts.dot_products, ==, 60 * 30);
+  g_assert_false (lb_engine_multiply (engine, &odd, out, NULL, NULL, &error));
+  g_assert_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE);
+}
+
 static void
 test_threads (void)
 {
@@ -250,6 +294,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
 
+  g_test_add_func ("/engine/heads-are-multiplied-each-with-its-own", test_heads);
   g_test_add_func ("/engine/digital/product-of-views-equals-double-precision-loops", test_product);
   g_test_add_func ("/engine/digital/diagonal-pairs-rows-one-by-one", test_diagonal);
   g_test_add_func ("/engine/digital/same-bytes-with-one-and-two-threads", test_threads);

@@ -9,6 +9,7 @@ typedef struct
 {
   LbEnginePartialFunc partial_func;
   gpointer partial_data;
+  guint32 partial_row; /* first row of the head that is being multiplied */
 } LbEnginePrivate;
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (LbEngine, lb_engine, G_TYPE_OBJECT)
@@ -28,7 +29,8 @@ check_shapes (const LbProduct *product, const LbMatrix *out, GError **error)
 {
   const LbMatrix *a = product->a, *b = product->b;
   gboolean diagonal = product->pairs == LB_PAIRS_DIAGONAL;
-  gsize columns = diagonal ? 1 : b->rows;
+  const guint heads = lb_product_get_heads (product);
+  gsize columns = diagonal ? 1 : b->rows / heads;
 
   if (a->columns == 0 || a->rows == 0 || b->rows == 0)
     g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
@@ -38,6 +40,10 @@ check_shapes (const LbProduct *product, const LbMatrix *out, GError **error)
     g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
                  _ ("The operands do not fit: rows of %zu values with rows of %zu; both must be as long"),
                  a->columns, b->columns);
+  else if (a->rows % heads != 0 || b->rows % heads != 0)
+    g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
+                 _ ("The operands have %zu and %zu rows, which cannot be shared among %u heads"), a->rows,
+                 b->rows, heads);
   else if (diagonal && a->rows != b->rows)
     g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
                  _ ("The operands do not fit: %zu rows cannot be paired with %zu rows one by one"), a->rows,
@@ -78,10 +84,50 @@ lb_engine_get_name (LbEngine *self)
   return LB_ENGINE_GET_CLASS (self)->get_name (self);
 }
 
+static LbMatrix *
+view_rows (const LbMatrix *matrix, gsize rows, guint nth)
+{
+  return lb_matrix_new_wrap (lb_matrix_row (matrix, nth * rows), rows, matrix->columns, matrix->stride, NULL,
+                             NULL);
+}
+
+/* One head after the other, for engines that know of no heads. */
+static gboolean
+multiply_heads (LbEngine *self,
+                const LbProduct *product,
+                LbMatrix *out,
+                LbEngineCounts *counts,
+                GCancellable *cancellable,
+                GError **error)
+{
+  LbEnginePrivate *priv = lb_engine_get_instance_private (self);
+  const guint heads = lb_product_get_heads (product);
+  const gsize rows = out->rows / heads;
+  gboolean done = TRUE;
+
+  for (guint head = 0; head < heads && done; head++)
+    {
+      g_autoptr (LbMatrix) a = view_rows (product->a, product->a->rows / heads, head);
+      g_autoptr (LbMatrix) b = view_rows (product->b, product->b->rows / heads, head);
+      g_autoptr (LbMatrix) head_out = view_rows (out, rows, head);
+      LbProduct part = *product;
+
+      part.a = a;
+      part.b = b;
+      part.heads = 1;
+      part.key.head += head;
+      part.sigma_means = product->sigma_means != NULL ? product->sigma_means + 4 * head : NULL;
+      priv->partial_row = (guint32) (head * rows);
+      done = LB_ENGINE_GET_CLASS (self)->multiply (self, &part, head_out, counts, cancellable, error);
+    }
+  priv->partial_row = 0;
+  return done;
+}
+
 /**
  * lb_engine_multiply:
  * @product: what to multiply
- * @out: (m, n), or (m, 1) for diagonal pairs; must not overlap the operands
+ * @out: (heads m, n), or (heads m, 1) for diagonal pairs; must not overlap the operands
  * @counts: (nullable): added to
  *
  * Computes out = a b^T. LB_ENGINE_ERROR_SHAPE and LB_ENGINE_ERROR_VALUE come
@@ -100,9 +146,12 @@ lb_engine_multiply (LbEngine *self,
   g_return_val_if_fail (out != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return check_shapes (product, out, error) && check_values (product, error) &&
-         !g_cancellable_set_error_if_cancelled (cancellable, error) &&
-         LB_ENGINE_GET_CLASS (self)->multiply (self, product, out, counts, cancellable, error);
+  if (!check_shapes (product, out, error) || !check_values (product, error) ||
+      g_cancellable_set_error_if_cancelled (cancellable, error))
+    return FALSE;
+  if (lb_product_get_heads (product) > 1 && !LB_ENGINE_GET_CLASS (self)->takes_heads)
+    return multiply_heads (self, product, out, counts, cancellable, error);
+  return LB_ENGINE_GET_CLASS (self)->multiply (self, product, out, counts, cancellable, error);
 }
 
 /**
@@ -155,8 +204,17 @@ lb_engine_emit_partial (LbEngine *self,
 {
   LbEnginePrivate *priv = lb_engine_get_instance_private (self);
 
+  g_autofree guint32 *moved = NULL;
+
   g_return_if_fail (LB_IS_ENGINE (self));
 
-  if (priv->partial_func != NULL && count > 0)
-    priv->partial_func (rows, columns, values, raw, count, priv->partial_data);
+  if (priv->partial_func == NULL || count == 0)
+    return;
+  if (priv->partial_row > 0)
+    {
+      moved = g_new (guint32, count);
+      for (gsize i = 0; i < count; i++)
+        moved[i] = rows[i] + priv->partial_row;
+    }
+  priv->partial_func (moved != NULL ? moved : rows, columns, values, raw, count, priv->partial_data);
 }

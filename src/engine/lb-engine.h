@@ -43,20 +43,36 @@ typedef struct
 } LbProductKey;
 
 /**
- * LbProduct: one product out = a b^T.
- * @a: (m, d), activations: shown on the source plane
- * @b: (n, d), weights or second operand: shown on the weight plane
+ * LbProduct: one product out = a b^T, or one for each attention head.
+ * @a: (heads m, d), activations: shown on the source plane
+ * @b: (heads n, d), weights or second operand: shown on the weight plane
+ * @heads: how many products lie below each other in @a, @b and the result,
+ *   (heads m, n): rows of head h are multiplied with rows of head h; 0 counts as 1
+ * @key: of the first head; @key.head goes up from there
  * @ranges: input lo, hi; weight lo, hi; output lo, hi; or NULL: none, nothing is clamped
+ * @sigma_means: (heads, 4), mean of the passes ++ -- +- -+ in normalised units,
+ *   as found on a calibration text; or NULL: none
+ * @slm_floor: lambda of the weights' quantiser; 0: none
  */
 typedef struct
 {
   const LbMatrix *a;
   const LbMatrix *b;
+  guint heads;
   LbProductKind kind;
   LbProductPairs pairs;
   LbProductKey key;
   const float *ranges;
+  const float *sigma_means;
+  double slm_floor;
 } LbProduct;
+
+/* At least 1. */
+static inline guint
+lb_product_get_heads (const LbProduct *product)
+{
+  return MAX (product->heads, 1);
+}
 
 /* What a product cost; added to by every multiply. */
 typedef struct
@@ -88,9 +104,15 @@ typedef void (*LbEnginePartialFunc) (const guint32 *rows,
 #define LB_TYPE_ENGINE (lb_engine_get_type ())
 G_DECLARE_DERIVABLE_TYPE (LbEngine, lb_engine, LB, ENGINE, GObject)
 
+/**
+ * LbEngineClass:
+ * @takes_heads: whether @multiply takes products of several heads; else it is
+ *   called for one after the other
+ */
 struct _LbEngineClass
 {
   GObjectClass parent_class;
+  gboolean takes_heads;
   const char *(*get_name) (LbEngine *self);
   gboolean (*multiply) (LbEngine *self,
                         const LbProduct *product,
@@ -102,7 +124,7 @@ struct _LbEngineClass
 };
 
 const char *lb_engine_get_name (LbEngine *self);
-/* @out: (m, n), or (m, 1) for diagonal pairs, by the caller. @counts may be
+/* @out: (heads m, n), or (heads m, 1) for diagonal pairs, by the caller. @counts may be
  * NULL, else is added to. Checks shapes and finiteness before anything moves. */
 gboolean lb_engine_multiply (LbEngine *self,
                              const LbProduct *product,

@@ -50,8 +50,11 @@ typedef struct
   LbMatrix *query;
   LbMatrix *key;
   LbMatrix *value;
-  LbMatrix *mixed;  /* the heads' outputs side by side */
-  LbMatrix *scores; /* of one head, (count, count) */
+  LbMatrix *mixed;      /* the heads' outputs side by side */
+  LbMatrix *head_query; /* the heads below each other: (heads count, width / heads) */
+  LbMatrix *head_key;
+  LbMatrix *head_mixed;
+  LbMatrix *scores; /* (heads count, count) */
   LbMatrix *hidden;
   LbMatrix *change; /* what is added to the stream */
 } Pass;
@@ -215,7 +218,10 @@ pass_init (Pass *pass, LbForward *self, const guint32 *tokens, gsize count)
   pass->key = lb_matrix_new (count, config->width);
   pass->value = lb_matrix_new (count, config->width);
   pass->mixed = lb_matrix_new (count, config->width);
-  pass->scores = lb_matrix_new (count, count);
+  pass->head_query = lb_matrix_new (config->heads * count, config->width / config->heads);
+  pass->head_key = lb_matrix_new (config->heads * count, config->width / config->heads);
+  pass->head_mixed = lb_matrix_new (config->heads * count, config->width / config->heads);
+  pass->scores = lb_matrix_new (config->heads * count, count);
   pass->hidden = lb_matrix_new (count, config->hidden);
   pass->change = lb_matrix_new (count, config->width);
   embed (pass, tokens);
@@ -231,6 +237,9 @@ pass_clear (Pass *pass)
   g_clear_pointer (&pass->key, lb_matrix_unref);
   g_clear_pointer (&pass->value, lb_matrix_unref);
   g_clear_pointer (&pass->mixed, lb_matrix_unref);
+  g_clear_pointer (&pass->head_query, lb_matrix_unref);
+  g_clear_pointer (&pass->head_key, lb_matrix_unref);
+  g_clear_pointer (&pass->head_mixed, lb_matrix_unref);
   g_clear_pointer (&pass->scores, lb_matrix_unref);
   g_clear_pointer (&pass->hidden, lb_matrix_unref);
   g_clear_pointer (&pass->change, lb_matrix_unref);
@@ -238,24 +247,43 @@ pass_clear (Pass *pass)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Pass, pass_clear)
 
-/* out = a b^T on the engine of this operator. */
+/* Remembers the operands of the tapped operator; of attention those of a head. */
+static void
+reach_tap (Tap *tap, LbMatrix *a, LbMatrix *b, guint heads)
+{
+  const guint head = heads > 1 ? tap->head : 0;
+  const gsize a_rows = a->rows / heads, b_rows = b->rows / heads;
+
+  tap->reached = TRUE;
+  if (heads == 1)
+    {
+      tap->a = lb_matrix_ref (a);
+      tap->b = lb_matrix_ref (b);
+      return;
+    }
+  tap->a = lb_matrix_new_view (a, head * a_rows, 0, a_rows, a->columns);
+  tap->b = lb_matrix_new_view (b, head * b_rows, 0, b_rows, b->columns);
+}
+
+/* out = a b^T on the engine of this operator; of all heads for attention. */
 static gboolean
-multiply (Pass *pass, LbTransformerOp op, guint head, LbMatrix *a, LbMatrix *b, LbMatrix *out, GError **error)
+multiply (Pass *pass, LbTransformerOp op, LbMatrix *a, LbMatrix *b, LbMatrix *out, GError **error)
 {
   LbForward *self = pass->forward;
   Tap *tap = pass->tap;
-  gboolean attention = op == LB_OP_QK || op == LB_OP_AV;
-  LbProduct product = {
+  const gboolean attention = op == LB_OP_QK || op == LB_OP_AV;
+  const LbProduct product = {
     .a = a,
     .b = b,
+    .heads = attention ? pass->config->heads : 1,
     .kind = attention ? LB_PRODUCT_ATTENTION : LB_PRODUCT_LINEAR,
     .pairs = LB_PAIRS_ALL,
     .key = { .seed = self->seed,
              .layer = pass->layer_index,
              .op = (guint32) op,
-             .head = head,
              .window = (guint32) pass->window },
     .ranges = lb_model_get_ranges (self->model, pass->layer_index, op),
+    .slm_floor = pass->config->slm_floor,
   };
 
   if (tap == NULL)
@@ -268,11 +296,9 @@ multiply (Pass *pass, LbTransformerOp op, guint head, LbMatrix *a, LbMatrix *b, 
                       lb_transformer_op_get_name (op));
       return FALSE;
     }
-  if (!tap->at_norm && tap->layer == pass->layer_index && tap->op == op && (!attention || tap->head == head))
+  if (!tap->at_norm && tap->layer == pass->layer_index && tap->op == op)
     {
-      tap->reached = TRUE;
-      tap->a = lb_matrix_ref (a);
-      tap->b = lb_matrix_ref (b);
+      reach_tap (tap, a, b, product.heads);
       return FALSE;
     }
   return lb_engine_multiply (self->digital, &product, out, NULL, pass->cancellable, error);
@@ -282,29 +308,47 @@ multiply (Pass *pass, LbTransformerOp op, guint head, LbMatrix *a, LbMatrix *b, 
 static gboolean
 apply_linear (Pass *pass, LbTransformerOp op, LbMatrix *a, LbMatrix *out, GError **error)
 {
-  if (!multiply (pass, op, 0, a, pass->layer->weight[op], out, error))
+  if (!multiply (pass, op, a, pass->layer->weight[op], out, error))
     return FALSE;
   if (pass->layer->bias[op] != NULL)
     lb_kernel_add_bias (out, pass->layer->bias[op]);
   return TRUE;
 }
 
-static gboolean
-apply_head (Pass *pass, guint head, GError **error)
+/* Moves heads from side by side, (count, width), to below each other, (heads
+ * count, width / heads), or back. */
+static void
+move_heads (LbMatrix *beside, LbMatrix *below, gboolean to_below)
 {
-  const gsize count = pass->x->rows;
+  const gsize count = beside->rows, width = below->columns;
+
+  for (gsize row = 0; row < below->rows; row++)
+    {
+      float *one = lb_matrix_row (beside, row % count) + row / count * width;
+      float *two = lb_matrix_row (below, row);
+
+      memcpy (to_below ? two : one, to_below ? one : two, width * sizeof (float));
+    }
+}
+
+/* Scores, softmax and mixing of all heads. */
+static gboolean
+apply_heads (Pass *pass, GError **error)
+{
   const gsize width = pass->config->width / pass->config->heads;
-  g_autoptr (LbMatrix) q = lb_matrix_new_view (pass->query, 0, head * width, count, width);
-  g_autoptr (LbMatrix) k = lb_matrix_new_view (pass->key, 0, head * width, count, width);
-  g_autoptr (LbMatrix) v = lb_matrix_new_view (pass->value, 0, head * width, count, width);
-  g_autoptr (LbMatrix) out = lb_matrix_new_view (pass->mixed, 0, head * width, count, width);
   g_autoptr (LbMatrix) v_transposed = NULL;
 
-  if (!multiply (pass, LB_OP_QK, head, q, k, pass->scores, error))
+  move_heads (pass->query, pass->head_query, TRUE);
+  move_heads (pass->key, pass->head_key, TRUE);
+  if (!multiply (pass, LB_OP_QK, pass->head_query, pass->head_key, pass->scores, error))
     return FALSE;
   lb_kernel_causal_softmax (pass->scores, (float) (1.0 / sqrt ((double) width)));
-  v_transposed = lb_matrix_new_transpose (v);
-  return multiply (pass, LB_OP_AV, head, pass->scores, v_transposed, out, error);
+  /* (width, count): the v^T of the heads below each other. */
+  v_transposed = lb_matrix_new_transpose (pass->value);
+  if (!multiply (pass, LB_OP_AV, pass->scores, v_transposed, pass->head_mixed, error))
+    return FALSE;
+  move_heads (pass->mixed, pass->head_mixed, FALSE);
+  return TRUE;
 }
 
 static gboolean
@@ -322,9 +366,8 @@ apply_attention (Pass *pass, GError **error)
       !apply_linear (pass, LB_OP_WK, pass->normalised, pass->key, error) ||
       !apply_linear (pass, LB_OP_WV, pass->normalised, pass->value, error))
     return FALSE;
-  for (guint head = 0; head < pass->config->heads; head++)
-    if (!apply_head (pass, head, error))
-      return FALSE;
+  if (!apply_heads (pass, error))
+    return FALSE;
   if (!apply_linear (pass, LB_OP_WO, pass->mixed, pass->change, error))
     return FALSE;
   lb_kernel_add (pass->x, pass->change);

@@ -127,16 +127,17 @@ softmax_row (float *values, gsize count, float scale)
 void
 lb_kernel_causal_softmax (LbMatrix *scores, float scale)
 {
-  g_return_if_fail (scores->columns >= scores->rows);
+  g_return_if_fail (scores->columns > 0 && scores->rows % scores->columns == 0);
   g_return_if_fail (scale > 0);
 
 #pragma omp parallel for schedule(dynamic, 16) num_threads(lb_numerics_get_threads())
   for (gsize row = 0; row < scores->rows; row++)
     {
       float *values = lb_matrix_row (scores, row);
+      const gsize seen = row % scores->columns + 1;
 
-      softmax_row (values, row + 1, scale);
-      memset (values + row + 1, 0, (scores->columns - row - 1) * sizeof (float));
+      softmax_row (values, seen, scale);
+      memset (values + seen, 0, (scores->columns - seen) * sizeof (float));
     }
 }
 

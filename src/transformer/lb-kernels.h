@@ -15,8 +15,9 @@ G_BEGIN_DECLS
  * bias (1, columns) (Ba et al., "Layer normalization", 2016). */
 void lb_kernel_layer_norm (
     const LbMatrix *x, const LbMatrix *gain, const LbMatrix *bias, double epsilon, LbMatrix *out);
-/* In place: row i becomes softmax (scale x row i) over its columns 0 to i, and 0
- * behind them (the causal mask). */
+/* In place, for (heads n, n), the scores of heads below each other: row i of a
+ * head becomes softmax (scale x row i) over its columns 0 to i, and 0 behind
+ * them (the causal mask). */
 void lb_kernel_causal_softmax (LbMatrix *scores, float scale);
 /* In place: min (max (x, 0), 6). */
 void lb_kernel_relu6 (LbMatrix *x);
