@@ -2,11 +2,16 @@
 #include "lb-setup-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include <lb-json-scan.h>
 
 #include "lb-driver.h"
 #include "lb-drivers-resources.h"
 
 #define RESOURCE_FOLDER "/org/lightbench/setups/"
+/* Objects and arrays within each other; setups have four. */
+#define MAX_DEPTH 16
 
 struct _LbSetup
 {
@@ -64,6 +69,11 @@ parse_json (const char *json, gssize length, GError **error)
   g_autoptr (GError) local_error = NULL;
   g_autoptr (JsonNode) root = NULL;
 
+  if (!lb_json_scan (json, length >= 0 ? (gsize) length : strlen (json), MAX_DEPTH, &local_error))
+    {
+      g_set_error_literal (error, LB_SETUP_ERROR, LB_SETUP_ERROR_FORMAT, local_error->message);
+      return NULL;
+    }
   if (!json_parser_load_from_data (parser, json, length, &local_error))
     {
       g_set_error (error, LB_SETUP_ERROR, LB_SETUP_ERROR_FORMAT, _ ("not JSON: %s"),

@@ -153,7 +153,7 @@ test_what_is_not_json_is_refused_with_its_line (void)
 {
   const char *const texts[] = { "", "[]", "7", "null", "{", "{\"name\": }", "\xff\xfe", "{\"name\": \"a\"" };
 
-  check_refused ("\"guard\": 1,", "\"guard\": 1;", LB_SETUP_ERROR_FORMAT, ":11:");
+  check_refused ("\"guard\": 1,", "\"guard\": 1;", LB_SETUP_ERROR_FORMAT, "line 11,");
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     {
       g_autoptr (GError) error = NULL;

@@ -5,199 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include <lb-json-scan.h>
+
 #include "lb-model.h"
-
-/*
- * json-glib 1.6 recurses without a limit, aborts at a lone UTF-16 surrogate and
- * reads more than JSON (comments, bare words). So the text goes through this
- * strict scanner first; what json-glib sees is JSON.
- */
-typedef struct
-{
-  const char *at;
-  const char *end;
-} Scanner;
-
-static gboolean scan_value (Scanner *scanner, guint depth);
-
-static void
-skip_space (Scanner *scanner)
-{
-  while (scanner->at < scanner->end && strchr (" \t\r\n", *scanner->at) != NULL)
-    scanner->at++;
-}
-
-static gboolean
-take (Scanner *scanner, char expected)
-{
-  if (scanner->at == scanner->end || *scanner->at != expected)
-    return FALSE;
-  scanner->at++;
-  return TRUE;
-}
-
-/* The four hexadecimal digits of an escape; -1 if they are not. */
-static int
-scan_escape_unit (Scanner *scanner)
-{
-  int unit = 0;
-
-  for (guint i = 0; i < 4; i++)
-    {
-      if (scanner->at == scanner->end || !g_ascii_isxdigit (*scanner->at))
-        return -1;
-      unit = unit * 16 + g_ascii_xdigit_value (*scanner->at++);
-    }
-  return unit;
-}
-
-static gboolean
-scan_escape (Scanner *scanner)
-{
-  int unit;
-
-  if (scanner->at == scanner->end)
-    return FALSE;
-  if (*scanner->at != 'u')
-    return strchr ("\"\\/bfnrt", *scanner->at++) != NULL;
-  scanner->at++;
-  unit = scan_escape_unit (scanner);
-  if (unit >= 0xd800 && unit <= 0xdbff)
-    {
-      if (!take (scanner, '\\') || !take (scanner, 'u'))
-        return FALSE;
-      unit = scan_escape_unit (scanner);
-      return unit >= 0xdc00 && unit <= 0xdfff;
-    }
-  return unit > 0 && !(unit >= 0xdc00 && unit <= 0xdfff);
-}
-
-static gboolean
-scan_string (Scanner *scanner)
-{
-  if (!take (scanner, '"'))
-    return FALSE;
-  while (scanner->at < scanner->end)
-    {
-      guchar c = (guchar) *scanner->at++;
-
-      if (c == '"')
-        return TRUE;
-      if (c < 0x20 || (c == '\\' && !scan_escape (scanner)))
-        return FALSE;
-    }
-  return FALSE;
-}
-
-static gboolean
-scan_digits (Scanner *scanner)
-{
-  const char *start = scanner->at;
-
-  while (scanner->at < scanner->end && g_ascii_isdigit (*scanner->at))
-    scanner->at++;
-  return scanner->at > start;
-}
-
-static gboolean
-scan_number (Scanner *scanner)
-{
-  const char *start = scanner->at;
-
-  (void) take (scanner, '-');
-  if (!take (scanner, '0') && !scan_digits (scanner))
-    return FALSE;
-  if (take (scanner, '.') && !scan_digits (scanner))
-    return FALSE;
-  if (take (scanner, 'e') || take (scanner, 'E'))
-    {
-      if (!take (scanner, '+'))
-        (void) take (scanner, '-');
-      if (!scan_digits (scanner))
-        return FALSE;
-    }
-  return scanner->at - start <= 64;
-}
-
-static gboolean
-scan_word (Scanner *scanner, const char *word)
-{
-  gsize length = strlen (word);
-
-  if ((gsize) (scanner->end - scanner->at) < length || memcmp (scanner->at, word, length) != 0)
-    return FALSE;
-  scanner->at += length;
-  return TRUE;
-}
-
-static gboolean
-scan_members (Scanner *scanner, gboolean named, char close, guint depth)
-{
-  scanner->at++;
-  skip_space (scanner);
-  if (take (scanner, close))
-    return TRUE;
-  do
-    {
-      skip_space (scanner);
-      if (named)
-        {
-          if (!scan_string (scanner))
-            return FALSE;
-          skip_space (scanner);
-          if (!take (scanner, ':'))
-            return FALSE;
-        }
-      if (!scan_value (scanner, depth))
-        return FALSE;
-      skip_space (scanner);
-    }
-  while (take (scanner, ','));
-  return take (scanner, close);
-}
-
-static gboolean
-scan_value (Scanner *scanner, guint depth)
-{
-  skip_space (scanner);
-  if (scanner->at == scanner->end)
-    return FALSE;
-  switch (*scanner->at)
-    {
-    case '{':
-      return depth > 0 && scan_members (scanner, TRUE, '}', depth - 1);
-    case '[':
-      return depth > 0 && scan_members (scanner, FALSE, ']', depth - 1);
-    case '"':
-      return scan_string (scanner);
-    case 't':
-      return scan_word (scanner, "true");
-    case 'f':
-      return scan_word (scanner, "false");
-    case 'n':
-      return scan_word (scanner, "null");
-    default:
-      return scan_number (scanner);
-    }
-}
-
-static gboolean
-scan_text (const char *data, gsize size, guint depth, gsize *bad_byte)
-{
-  Scanner scanner = { data, data + size };
-  const char *valid_end;
-  gboolean good;
-
-  if (!g_utf8_validate_len (data, size, &valid_end))
-    {
-      *bad_byte = (gsize) (valid_end - data);
-      return FALSE;
-    }
-  good = scan_value (&scanner, depth);
-  skip_space (&scanner);
-  *bad_byte = (gsize) (scanner.at - data);
-  return good && scanner.at == scanner.end;
-}
 
 JsonObject *
 lb_json_parse_object (const char *data, gsize size, guint depth, const char *name, GError **error)
@@ -205,16 +15,14 @@ lb_json_parse_object (const char *data, gsize size, guint depth, const char *nam
   g_autoptr (JsonParser) parser = NULL;
   g_autoptr (GError) parse_error = NULL;
   JsonNode *root;
-  gsize bad_byte;
 
   g_return_val_if_fail (data != NULL || size == 0, NULL);
   g_return_val_if_fail (name != NULL, NULL);
 
-  if (size == 0 || !scan_text (data, size, depth, &bad_byte))
+  if (!lb_json_scan (data, size, depth, &parse_error))
     {
       g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_FORMAT,
-                   _ ("%s: not valid JSON from byte %zu on: the file is damaged, fetch it again"), name,
-                   size == 0 ? (gsize) 0 : bad_byte);
+                   _ ("%s: %s: the file is damaged, fetch it again"), name, parse_error->message);
       return NULL;
     }
   parser = json_parser_new ();
@@ -234,20 +42,27 @@ lb_json_parse_object (const char *data, gsize size, guint depth, const char *nam
   return json_object_ref (json_node_get_object (root));
 }
 
-JsonObject *
-lb_json_read_object (const char *path, guint depth, GError **error)
+GMappedFile *
+lb_json_map_file (const char *path, GError **error)
 {
-  g_autoptr (GMappedFile) file = NULL;
   g_autoptr (GError) file_error = NULL;
+  GMappedFile *file;
 
   g_return_val_if_fail (path != NULL, NULL);
 
   file = g_mapped_file_new (path, FALSE, &file_error);
   if (file == NULL)
-    {
-      g_set_error_literal (error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING, file_error->message);
-      return NULL;
-    }
+    g_set_error_literal (error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING, file_error->message);
+  return file;
+}
+
+JsonObject *
+lb_json_read_object (const char *path, guint depth, GError **error)
+{
+  g_autoptr (GMappedFile) file = lb_json_map_file (path, error);
+
+  if (file == NULL)
+    return NULL;
   return lb_json_parse_object (g_mapped_file_get_contents (file), g_mapped_file_get_length (file), depth,
                                path, error);
 }

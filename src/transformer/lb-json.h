@@ -7,8 +7,10 @@ G_BEGIN_DECLS
 
 /* Private to this library: JSON files from elsewhere, read without trust. */
 
+/* The file at @path; LB_MODEL_ERROR_MISSING if there is none. */
+GMappedFile *lb_json_map_file (const char *path, GError **error);
 /* The JSON object in @size bytes of @data, which come from @name (for the
- * messages). Strict: RFC 8259, UTF-8, no U+0000, at most @depth objects and
+ * messages). Strict: RFC 8259, UTF-8, no U+0000, no name twice in an object, at most @depth objects and
  * arrays within each other. NULL and LB_MODEL_ERROR_FORMAT otherwise. */
 JsonObject *
 lb_json_parse_object (const char *data, gsize size, guint depth, const char *name, GError **error);
