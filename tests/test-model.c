@@ -314,6 +314,7 @@ test_config (void)
     { "1e-05", "0", LB_MODEL_ERROR_FORMAT, "layer_norm_epsilon" },
     { "1e-05", "1e-05, \"slm_floor\": 2", LB_MODEL_ERROR_FORMAT, "slm_floor" },
     { "1e-05", "1e-05, \"scale_attn_by_inverse_layer_idx\": true", LB_MODEL_ERROR_FORMAT, "scale_attn" },
+    { "\"n_embd\": 24", "\"n_embd\": 24, \"n_embd\": 48", LB_MODEL_ERROR_FORMAT, "stands twice" },
     { "\"n_embd\": 24", "\"n_embd\": 48", LB_MODEL_ERROR_SHAPE, "(264, 48)" },
     { "\"n_layer\": 2", "\"n_layer\": 3", LB_MODEL_ERROR_MISSING, "h.2.ln_1.weight" },
     { "\"n_positions\": 20", "\"n_positions\": 21", LB_MODEL_ERROR_SHAPE, "wpe.weight" },
@@ -408,7 +409,7 @@ test_header (void)
     { "\"dtype\":\"F32\"", "\"dtype\":\"I32\"", LB_MODEL_ERROR_FORMAT, "I32" },
     { "\"dtype\":\"F32\"", "\"dtype\":\"Q32\"", LB_MODEL_ERROR_FORMAT, "wte.weight" },
     { "\"dtype\":\"F32\"", "\"dtype\":\"F16\"", LB_MODEL_ERROR_FORMAT, "disagree" },
-    { "\"wpe.weight\"", "\"wte.weight\"", LB_MODEL_ERROR_FORMAT, "no tensor" },
+    { "\"wpe.weight\"", "\"wte.weight\"", LB_MODEL_ERROR_FORMAT, "“wte.weight” stands twice" },
     { "\"wpe.weight\"", "\"wpx.weight\"", LB_MODEL_ERROR_MISSING, "wpe.weight" },
     { "\"wpe.weight\"", "\"\\ud800eigh\"", LB_MODEL_ERROR_FORMAT, "JSON" },
     { "\"wpe.weight\"",
@@ -484,6 +485,51 @@ test_ranges (void)
   assert_refused (fixture, LB_MODEL_ERROR_VALUE, "h.1.attn.mm2.range");
 }
 
+static void
+test_sigma_means (void)
+{
+  static const double good[] = { 0.25, 0.5, 0, 3 };
+  g_autoptr (Fixture) fixture = fixture_new ();
+  g_autoptr (LbModel) model = NULL;
+  FixtureTensor *heads, *bad;
+  const float *means;
+
+  fixture_add_optical (fixture, "F32");
+  memcpy (fixture_add_tensor (fixture, "h.0.mlp.w1.sigma_mean", 0, 4)->values, good, sizeof good);
+  memcpy (fixture_add_tensor (fixture, "h.1.attn.mm1.sigma_mean", 0, 4)->values, good, sizeof good);
+  heads = fixture_add_tensor (fixture, "h.1.attn.mm2.sigma_mean", FIXTURE_HEADS, 4);
+  for (guint i = 0; i < heads->count; i++)
+    heads->values[i] = i / 8.0;
+  fixture_write_tensors (fixture, "model.safetensors", 0, -1);
+  model = open_good (fixture->directory);
+
+  g_assert_null (lb_model_get_sigma_means (model, 0, LB_OP_WQ));
+  g_assert_null (lb_model_get_sigma_means (model, 1, LB_OP_W1));
+  g_assert_null (lb_model_get_ranges (model, 0, LB_OP_W1));
+  means = lb_model_get_sigma_means (model, 0, LB_OP_W1);
+  for (guint i = 0; i < 4; i++)
+    g_assert_cmpfloat ((double) means[i], ==, good[i]);
+  /* Four values alone hold for every head. */
+  means = lb_model_get_sigma_means (model, 1, LB_OP_QK);
+  for (guint i = 0; i < 4 * FIXTURE_HEADS; i++)
+    g_assert_cmpfloat ((double) means[i], ==, good[i % 4]);
+  means = lb_model_get_sigma_means (model, 1, LB_OP_AV);
+  for (guint i = 0; i < 4 * FIXTURE_HEADS; i++)
+    g_assert_cmpfloat ((double) means[i], ==, i / 8.0);
+
+  heads->values[7] = -0.5;
+  fixture_write_tensors (fixture, "model.safetensors", 0, -1);
+  assert_refused (fixture, LB_MODEL_ERROR_VALUE, "h.1.attn.mm2.sigma_mean");
+  heads->values[7] = 0.5;
+  bad = fixture_add_tensor (fixture, "h.1.mlp.w2.sigma_mean", FIXTURE_HEADS, 4);
+  fixture_write_tensors (fixture, "model.safetensors", 0, -1);
+  assert_refused (fixture, LB_MODEL_ERROR_SHAPE, "h.1.mlp.w2.sigma_mean");
+  bad->axes = 1;
+  bad->shape[0] = bad->count;
+  fixture_write_tensors (fixture, "model.safetensors", 0, -1);
+  assert_refused (fixture, LB_MODEL_ERROR_SHAPE, "h.1.mlp.w2.sigma_mean");
+}
+
 /* Random damage must end in an error or a model, never in a crash. */
 static void
 test_random_damage (void)
@@ -537,6 +583,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/transformer/model/deeply-nested-header-gives-one-clear-line", test_deep_header);
   g_test_add_func ("/transformer/model/weights-that-are-not-finite-give-one-clear-line", test_values);
   g_test_add_func ("/transformer/model/ranges-are-read-where-they-are", test_ranges);
+  g_test_add_func ("/transformer/model/sigma-means-are-read-where-they-are", test_sigma_means);
   g_test_add_func ("/transformer/model/random-damage-never-crashes", test_random_damage);
 
   return g_test_run ();

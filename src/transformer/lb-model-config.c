@@ -11,9 +11,15 @@
 #define MAX_LAYERS 1024
 #define MAX_CONTEXT (1 << 20)
 #define MAX_VOCABULARY (1 << 24)
+/* Objects and arrays within each other. */
+#define MAX_DEPTH 16
 
 /* First transmission of the SLM table that the authors published. */
 #define DEFAULT_SLM_FLOOR 0.02004
+
+/* What Hugging Face's libraries call one function, by its implementations. */
+static const char *const gelu_tanh_names[] = { "gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh",
+                                               "gelu_fast", NULL };
 
 static gboolean
 report_unsupported (
@@ -45,7 +51,7 @@ read_kind (
     return FALSE;
   if (strcmp (activation, "relu6") == 0)
     config->activation = LB_ACTIVATION_RELU6;
-  else if (strcmp (activation, "gelu_new") == 0 || strcmp (activation, "gelu_pytorch_tanh") == 0)
+  else if (g_strv_contains (gelu_tanh_names, activation))
     config->activation = LB_ACTIVATION_GELU_TANH;
   else
     return report_unsupported (path, "activation_function", activation, "relu6, gelu_new", error);
@@ -74,12 +80,17 @@ check_variants (JsonObject *object, const char *path, GError **error)
 static gboolean
 read_sizes (LbModelConfig *config, JsonObject *object, const char *path, GError **error)
 {
+  /* The first GPT-2 checkpoints have n_ctx alone. */
+  const char *context =
+      json_object_has_member (object, "n_positions") || !json_object_has_member (object, "n_ctx")
+          ? "n_positions"
+          : "n_ctx";
   guint hidden;
 
   if (!lb_json_get_count (object, "n_embd", MAX_WIDTH, NULL, path, &config->width, error) ||
       !lb_json_get_count (object, "n_layer", MAX_LAYERS, NULL, path, &config->layers, error) ||
       !lb_json_get_count (object, "n_head", MAX_WIDTH, NULL, path, &config->heads, error) ||
-      !lb_json_get_count (object, "n_positions", MAX_CONTEXT, NULL, path, &config->context, error) ||
+      !lb_json_get_count (object, context, MAX_CONTEXT, NULL, path, &config->context, error) ||
       !lb_json_get_count (object, "vocab_size", MAX_VOCABULARY, NULL, path, &config->vocabulary, error))
     return FALSE;
   hidden = 4 * config->width;
@@ -119,16 +130,30 @@ read_constants (LbModelConfig *config, JsonObject *object, const char *path, GEr
 }
 
 gboolean
+lb_model_config_parse (LbModelConfig *config,
+                       LbArchitecture *architecture,
+                       const char *data,
+                       gsize size,
+                       const char *path,
+                       GError **error)
+{
+  g_autoptr (JsonObject) object = lb_json_parse_object (data, size, MAX_DEPTH, path, error);
+
+  memset (config, 0, sizeof *config);
+  return object != NULL && read_kind (config, architecture, object, path, error) &&
+         read_sizes (config, object, path, error) && check_variants (object, path, error) &&
+         read_constants (config, object, path, error);
+}
+
+gboolean
 lb_model_config_read (LbModelConfig *config,
                       LbArchitecture *architecture,
                       const char *directory,
                       GError **error)
 {
   g_autofree char *path = g_build_filename (directory, "config.json", NULL);
-  g_autoptr (JsonObject) object = lb_json_read_object (path, 16, error);
+  g_autoptr (GMappedFile) file = lb_json_map_file (path, error);
 
-  memset (config, 0, sizeof *config);
-  return object != NULL && read_kind (config, architecture, object, path, error) &&
-         read_sizes (config, object, path, error) && check_variants (object, path, error) &&
-         read_constants (config, object, path, error);
+  return file != NULL && lb_model_config_parse (config, architecture, g_mapped_file_get_contents (file),
+                                                g_mapped_file_get_length (file), path, error);
 }

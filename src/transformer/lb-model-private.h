@@ -54,6 +54,14 @@ gboolean lb_model_config_read (LbModelConfig *config,
                                const char *directory,
                                GError **error);
 
+/* The same of @size bytes of @data, which come from @path (for the messages). */
+gboolean lb_model_config_parse (LbModelConfig *config,
+                                LbArchitecture *architecture,
+                                const char *data,
+                                gsize size,
+                                const char *path,
+                                GError **error);
+
 /* Checks that every tensor that @config asks for is there, and fits; counts
  * @parameters, and the bytes that they take in the files. */
 gboolean lb_weights_check (const LbSafetensors *tensors,
@@ -78,6 +86,21 @@ void lb_outer_weights_clear (LbOuterWeights *outer);
  * there are none. LB_MODEL_ERROR_SHAPE, LB_MODEL_ERROR_VALUE. */
 gboolean lb_weights_read_ranges (
     const LbSafetensors *tensors, guint layer, LbTransformerOp op, float *ranges, GError **error);
+/* Names of the tensors; free with g_free(). */
+char *lb_weights_get_range_name (guint layer, LbTransformerOp op);
+char *lb_weights_get_sigma_mean_name (guint layer, LbTransformerOp op);
+/* How many constants a set of sigma means has: four, for attention products four
+ * a head. */
+guint lb_weights_count_sigma_means (const LbModelConfig *config, LbTransformerOp op);
+/* Sigma means of an operator into @means, as lb_model_get_sigma_means() gives
+ * them; FALSE without an error where there are none. LB_MODEL_ERROR_SHAPE,
+ * LB_MODEL_ERROR_VALUE. */
+gboolean lb_weights_read_sigma_means (const LbSafetensors *tensors,
+                                      const LbModelConfig *config,
+                                      guint layer,
+                                      LbTransformerOp op,
+                                      float *means,
+                                      GError **error);
 LbLayer *lb_layer_ref (LbLayer *self);
 void lb_layer_unref (LbLayer *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbLayer, lb_layer_unref)

@@ -23,6 +23,7 @@ struct _LbModel
   LbOuterWeights outer;
   float (*ranges)[LB_N_OPS][6]; /* of each layer */
   gboolean (*has_ranges)[LB_N_OPS];
+  float *(*sigma_means)[LB_N_OPS]; /* of each layer; NULL: none */
   gboolean keeps_copies;
   GMutex mutex;     /* guards layers */
   LbLayer **layers; /* NULL: not loaded, or not kept */
@@ -66,6 +67,10 @@ lb_model_finalize (GObject *object)
   if (self->layers != NULL)
     for (guint i = 0; i < self->config.layers; i++)
       lb_layer_unref (self->layers[i]);
+  if (self->sigma_means != NULL)
+    for (guint i = 0; i < self->config.layers * LB_N_OPS; i++)
+      g_free (self->sigma_means[i / LB_N_OPS][i % LB_N_OPS]);
+  g_free (self->sigma_means);
   g_free (self->layers);
   g_free (self->ranges);
   g_free (self->has_ranges);
@@ -116,6 +121,28 @@ read_ranges (LbModel *self, GError **error)
 }
 
 static gboolean
+read_sigma_means (LbModel *self, GError **error)
+{
+  self->sigma_means = g_malloc0_n (self->config.layers, sizeof *self->sigma_means);
+  for (guint layer = 0; layer < self->config.layers; layer++)
+    for (guint i = 0; i < LB_N_OPS; i++)
+      {
+        const LbTransformerOp op = (LbTransformerOp) i;
+        g_autofree float *means = g_new (float, lb_weights_count_sigma_means (&self->config, op));
+        g_autoptr (GError) means_error = NULL;
+
+        if (lb_weights_read_sigma_means (self->tensors, &self->config, layer, op, means, &means_error))
+          self->sigma_means[layer][op] = g_steal_pointer (&means);
+        if (means_error != NULL)
+          {
+            g_propagate_error (error, g_steal_pointer (&means_error));
+            return FALSE;
+          }
+      }
+  return TRUE;
+}
+
+static gboolean
 load (LbModel *self, GError **error)
 {
   guint64 bytes = 0;
@@ -127,7 +154,7 @@ load (LbModel *self, GError **error)
   if (self->tensors == NULL ||
       !lb_weights_check (self->tensors, self->architecture, &self->config, &self->config.parameters, &bytes,
                          error) ||
-      !read_ranges (self, error) ||
+      !read_ranges (self, error) || !read_sigma_means (self, error) ||
       !lb_outer_weights_load (&self->outer, self->tensors, self->architecture, error))
     return FALSE;
 
@@ -290,4 +317,14 @@ lb_model_get_ranges (LbModel *self, guint layer, LbTransformerOp op)
   g_return_val_if_fail ((guint) op < LB_N_OPS, NULL);
 
   return self->has_ranges[layer][op] ? self->ranges[layer][op] : NULL;
+}
+
+const float *
+lb_model_get_sigma_means (LbModel *self, guint layer, LbTransformerOp op)
+{
+  g_return_val_if_fail (LB_IS_MODEL (self), NULL);
+  g_return_val_if_fail (layer < self->config.layers, NULL);
+  g_return_val_if_fail ((guint) op < LB_N_OPS, NULL);
+
+  return self->sigma_means[layer][op];
 }

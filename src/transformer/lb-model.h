@@ -80,5 +80,10 @@ const LbMatrix *lb_model_get_weight (LbModel *self, guint layer, LbTransformerOp
 /* Six values: input lo, hi; weight or second operand lo, hi; output lo, hi; or
  * NULL where the model was never quantised. */
 const float *lb_model_get_ranges (LbModel *self, guint layer, LbTransformerOp op);
+/* Mean outputs of the four passes (++, --, +-, -+: signs of input and weight) in
+ * normalised units, which the Gaussian noise is scaled by when its mean is
+ * "calibrated": four values, for LB_OP_QK and LB_OP_AV (heads, 4); or NULL where
+ * they were not calibrated. */
+const float *lb_model_get_sigma_means (LbModel *self, guint layer, LbTransformerOp op);
 
 G_END_DECLS

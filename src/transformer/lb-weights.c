@@ -87,10 +87,10 @@ static const Entry gpt2_outer[] = {
   { NULL },
 };
 
-static const char *const range_names[LB_N_OPS] = {
-  [LB_OP_WQ] = "attn.wq.range",  [LB_OP_WK] = "attn.wk.range",  [LB_OP_WV] = "attn.wv.range",
-  [LB_OP_QK] = "attn.mm1.range", [LB_OP_AV] = "attn.mm2.range", [LB_OP_WO] = "attn.wo.range",
-  [LB_OP_W1] = "mlp.w1.range",   [LB_OP_W2] = "mlp.w2.range",
+/* What stands before ".range" and ".sigma_mean". */
+static const char *const op_stems[LB_N_OPS] = {
+  [LB_OP_WQ] = "attn.wq",  [LB_OP_WK] = "attn.wk", [LB_OP_WV] = "attn.wv", [LB_OP_QK] = "attn.mm1",
+  [LB_OP_AV] = "attn.mm2", [LB_OP_WO] = "attn.wo", [LB_OP_W1] = "mlp.w1",  [LB_OP_W2] = "mlp.w2",
 };
 
 static gsize
@@ -278,7 +278,8 @@ gboolean
 lb_weights_read_ranges (
     const LbSafetensors *tensors, guint layer, LbTransformerOp op, float *ranges, GError **error)
 {
-  const LbTensor *tensor = find (tensors, (int) layer, range_names[op]);
+  g_autofree char *name = g_strconcat (op_stems[op], ".range", NULL);
+  const LbTensor *tensor = find (tensors, (int) layer, name);
   g_autoptr (LbMatrix) matrix = NULL;
 
   if (tensor == NULL || !lb_tensor_check (tensor, 1, 6, LB_TENSOR_PLAIN, error))
@@ -294,6 +295,61 @@ lb_weights_read_ranges (
                      _ ("%s: the range “%s” ends before it starts"), tensor->file, tensor->name);
         return FALSE;
       }
+  return TRUE;
+}
+
+char *
+lb_weights_get_range_name (guint layer, LbTransformerOp op)
+{
+  return g_strdup_printf ("h.%u.%s.range", layer, op_stems[op]);
+}
+
+char *
+lb_weights_get_sigma_mean_name (guint layer, LbTransformerOp op)
+{
+  return g_strdup_printf ("h.%u.%s.sigma_mean", layer, op_stems[op]);
+}
+
+guint
+lb_weights_count_sigma_means (const LbModelConfig *config, LbTransformerOp op)
+{
+  return op == LB_OP_QK || op == LB_OP_AV ? 4 * config->heads : 4;
+}
+
+gboolean
+lb_weights_read_sigma_means (const LbSafetensors *tensors,
+                             const LbModelConfig *config,
+                             guint layer,
+                             LbTransformerOp op,
+                             float *means,
+                             GError **error)
+{
+  g_autofree char *name = g_strconcat (op_stems[op], ".sigma_mean", NULL);
+  const LbTensor *tensor = find (tensors, (int) layer, name);
+  const guint count = lb_weights_count_sigma_means (config, op);
+  gsize rows;
+  g_autoptr (LbMatrix) matrix = NULL;
+
+  if (tensor == NULL)
+    return FALSE;
+  /* Four values alone hold for every head. */
+  rows = tensor->axes == 1 ? 1 : count / 4;
+  if (!lb_tensor_check (tensor, rows, 4, LB_TENSOR_PLAIN, error))
+    return FALSE;
+  matrix = lb_tensor_get_matrix (tensor, LB_TENSOR_PLAIN, 0, rows, error);
+  if (matrix == NULL)
+    return FALSE;
+  for (guint i = 0; i < count; i++)
+    {
+      means[i] = lb_matrix_get (matrix, rows == 1 ? 0 : i / 4, i % 4);
+      if (means[i] < 0)
+        {
+          g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_VALUE,
+                       _ ("%s: the mean “%s” is below 0: light has no sign, find it again"), tensor->file,
+                       tensor->name);
+          return FALSE;
+        }
+    }
   return TRUE;
 }
 
