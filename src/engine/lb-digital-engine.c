@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lb-engine.h"
-
 #include <lb-gemm.h>
+
+#include "lb-engine-private.h"
 
 #define LB_TYPE_DIGITAL_ENGINE (lb_digital_engine_get_type ())
 G_DECLARE_FINAL_TYPE (LbDigitalEngine, lb_digital_engine, LB, DIGITAL_ENGINE, LbEngine)
@@ -40,23 +40,6 @@ multiply_diagonal (const LbMatrix *a, const LbMatrix *b, LbMatrix *out)
     }
 }
 
-/* Tells of the result row by row. */
-static void
-emit_result (LbEngine *engine, const LbMatrix *out)
-{
-  g_autofree guint32 *rows = g_new (guint32, out->columns);
-  g_autofree guint32 *columns = g_new (guint32, out->columns);
-
-  for (gsize j = 0; j < out->columns; j++)
-    columns[j] = (guint32) j;
-  for (gsize i = 0; i < out->rows; i++)
-    {
-      for (gsize j = 0; j < out->columns; j++)
-        rows[j] = (guint32) i;
-      lb_engine_emit_partial (engine, rows, columns, lb_matrix_row (out, i), NULL, out->columns);
-    }
-}
-
 static gboolean
 lb_digital_engine_multiply (LbEngine *engine,
                             const LbProduct *product,
@@ -65,19 +48,13 @@ lb_digital_engine_multiply (LbEngine *engine,
                             GCancellable *cancellable,
                             GError **error)
 {
-  const guint64 dot_products = (guint64) out->rows * out->columns;
-
   if (product->pairs == LB_PAIRS_DIAGONAL)
     multiply_diagonal (product->a, product->b, out);
   else
     lb_gemm_nt (product->a, product->b, out);
-  if (lb_engine_wants_partial (engine))
-    emit_result (engine, out);
+  lb_engine_emit_result (engine, out);
   if (counts != NULL)
-    {
-      counts->dot_products += dot_products;
-      counts->macs += dot_products * product->a->columns;
-    }
+    lb_engine_counts_add_products (counts, product, out);
   return TRUE;
 }
 

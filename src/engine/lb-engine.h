@@ -85,6 +85,7 @@ typedef struct
   guint64 readouts;      /* region sums */
   guint64 adc_samples;   /* camera pixels that were added up */
   guint64 unusable;      /* dot products marked NAN (saturated) */
+  guint64 exact_instead; /* products whose noise was drawn exactly although moments were asked for */
   double photons;        /* at the SLM plane, over all passes */
   double detected_electrons;
   double bench_time_s;

@@ -7,6 +7,8 @@
  * how it orders sums depends on the shape that it is asked for. */
 #define TILE_ROWS 256
 #define TILE_COLUMNS 384
+/* Values of a loop below which waking another thread costs more than it saves. */
+#define WORTH_SHARING 20000
 
 static int requested_threads;
 
@@ -37,6 +39,18 @@ lb_numerics_get_threads (void)
   return threads > 0 ? (guint) threads : g_get_num_processors ();
 }
 
+/**
+ * lb_numerics_get_threads_for:
+ * @values: how many values a loop goes over, at about a nanosecond each
+ *
+ * Returns: how many threads to share it among, at least 1.
+ */
+guint
+lb_numerics_get_threads_for (gsize values)
+{
+  return values < WORTH_SHARING ? 1 : lb_numerics_get_threads ();
+}
+
 static void
 keep_blas_single_threaded (void)
 {
@@ -62,15 +76,37 @@ fits_blas (const LbMatrix *matrix)
   return matrix->columns <= G_MAXINT && matrix->stride <= G_MAXINT;
 }
 
+/**
+ * lb_gemm_nt_block:
+ * @a: (rows, depth)
+ * @b: (columns, depth)
+ * @out: (rows, columns), overwritten
+ *
+ * out = a b^T by one call of OpenBLAS in the calling thread; lengths and strides
+ * up to G_MAXINT.
+ */
+void
+lb_gemm_nt_block (const float *a,
+                  gsize a_stride,
+                  const float *b,
+                  gsize b_stride,
+                  gsize depth,
+                  float *out,
+                  gsize out_stride,
+                  gsize rows,
+                  gsize columns)
+{
+  keep_blas_single_threaded ();
+  cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, (int) rows, (int) columns, (int) depth, 1, a,
+               (int) a_stride, b, (int) b_stride, 0, out, (int) out_stride);
+}
+
 static void
 multiply_tile (const LbMatrix *a, const LbMatrix *b, LbMatrix *out, gsize row, gsize column)
 {
-  gsize rows = MIN (TILE_ROWS, out->rows - row);
-  gsize columns = MIN (TILE_COLUMNS, out->columns - column);
-
-  cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, (int) rows, (int) columns, (int) a->columns, 1,
-               lb_matrix_row (a, row), (int) a->stride, lb_matrix_row (b, column), (int) b->stride, 0,
-               lb_matrix_row (out, row) + column, (int) out->stride);
+  lb_gemm_nt_block (lb_matrix_row (a, row), a->stride, lb_matrix_row (b, column), b->stride, a->columns,
+                    lb_matrix_row (out, row) + column, out->stride, MIN (TILE_ROWS, out->rows - row),
+                    MIN (TILE_COLUMNS, out->columns - column));
 }
 
 /**
@@ -99,10 +135,9 @@ lb_gemm_nt (const LbMatrix *a, const LbMatrix *b, LbMatrix *out)
       return;
     }
 
-  keep_blas_single_threaded ();
   tiles_across = (out->columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
   tiles = tiles_across * ((out->rows + TILE_ROWS - 1) / TILE_ROWS);
-  threads = MIN (lb_numerics_get_threads (), tiles);
+  threads = MIN (lb_numerics_get_threads_for (out->rows * out->columns * (a->columns / 16 + 1)), tiles);
 
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
   for (gsize tile = 0; tile < tiles; tile++)

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <lb-gemm.h>
+#include <lb-target-clones.h>
+#include <math.h>
+#include <string.h>
+
+#include "lb-noise-private.h"
+
+/*
+ * One Gaussian number a value, with the mean and the variance that the four
+ * passes would have: with a = x_max, c = w_max of each sign,
+ *   mean = (a+ x^+ - a- x^-) (c+ w^+ - c- w^-)^T
+ *   shot variance = (a+^2 x^+ / s+ + a-^2 x^- / s-) (c+^2 w^+ + c-^2 w^-)^T
+ * and the four Gaussian terms, whose means follow from the column means of w^.
+ */
+
+#define TILE_ROWS 256
+#define TILE_COLUMNS 384
+/* Rows of the weights whose columns are added up together. */
+#define BLOCK 64
+/* Counts below which a Gaussian number does not stand for a Poisson one, and the
+ * share of rows that may have them. */
+#define FEW_COUNTS 20.0
+#define FEW_ROWS 0.01
+
+enum
+{
+  SLOT_SOURCE_MEAN,
+  SLOT_SOURCE_VARIANCE,
+  SLOT_WEIGHT_MEAN,
+  SLOT_WEIGHT_VARIANCE,
+};
+
+typedef struct
+{
+  LbNoisePlan *plan;
+  LbMatrix *source_mean;     /* (heads rows, depth) */
+  LbMatrix *source_variance; /* likewise */
+  LbMatrix *weight_mean;     /* (heads outputs, depth) */
+  LbMatrix *weight_variance; /* likewise */
+  float *column_means[2];    /* (heads, depth) of w^ of each part, over the outputs */
+  double *row_means;         /* (heads rows, 4) mean of x^ w^ over the outputs, each pass */
+  LbRandomKey key;
+} Moment;
+
+/* plus and minus part weighed by two factors each: into @difference and @sum. */
+LB_TARGET_CLONES
+static void
+combine_row (const float *plus,
+             const float *minus,
+             const float largest[2],
+             const float weights[2],
+             gsize count,
+             float *difference,
+             float *sum)
+{
+  const float plus_unit = largest[0], minus_unit = largest[1];
+  const float plus_weight = weights[0], minus_weight = weights[1];
+
+  for (gsize i = 0; i < count; i++)
+    {
+      difference[i] = plus_unit * plus[i] - minus_unit * minus[i];
+      sum[i] = plus_weight * plus[i] + minus_weight * minus[i];
+    }
+}
+
+LB_TARGET_CLONES
+static void
+add_columns (float *sums, const float *values, gsize count)
+{
+  for (gsize i = 0; i < count; i++)
+    sums[i] += values[i];
+}
+
+LB_TARGET_CLONES
+static double
+dot_row (const float *a, const float *b, gsize count)
+{
+  enum
+  {
+    LANES = 16
+  };
+  double lanes[LANES] = { 0 };
+  double sum = 0;
+  gsize i = 0;
+
+  for (; i + LANES <= count; i += LANES)
+    for (gsize lane = 0; lane < LANES; lane++)
+      lanes[lane] += (double) (a[i + lane] * b[i + lane]);
+  for (; i < count; i++)
+    sum += (double) (a[i] * b[i]);
+  for (gsize lane = 0; lane < LANES; lane++)
+    sum += lanes[lane];
+  return sum;
+}
+
+/* Rows @first to @last of the weights of @head; their columns are added up in
+ * @sums, (2, depth). @parts: (2, depth), overwritten. */
+static void
+prepare_weight_rows (const Moment *self, gsize head, gsize first, gsize last, float *sums, float *parts)
+{
+  const LbNoisePlan *plan = self->plan;
+  const float largest[2] = { plan->weight_largest[0][head], plan->weight_largest[1][head] };
+  const float squares[2] = { largest[0] * largest[0], largest[1] * largest[1] };
+  const gsize depth = plan->depth;
+
+  memset (sums, 0, 2 * depth * sizeof (float));
+  for (gsize row = first; row < last; row++)
+    {
+      lb_noise_coding_split (&plan->weight_coding, lb_matrix_row (plan->product->b, row), depth, largest,
+                             parts, parts + depth);
+      combine_row (parts, parts + depth, largest, squares, depth, lb_matrix_row (self->weight_mean, row),
+                   lb_matrix_row (self->weight_variance, row));
+      add_columns (sums, parts, 2 * depth);
+    }
+}
+
+static void
+prepare_weights (Moment *self)
+{
+  const LbNoisePlan *plan = self->plan;
+  const gsize blocks = (plan->outputs + BLOCK - 1) / BLOCK;
+  const gsize depth = plan->depth;
+  g_autofree float *sums = g_new (float, plan->heads *blocks * 2 * depth);
+
+#pragma omp parallel num_threads(lb_noise_plan_get_threads(plan))
+  {
+    g_autofree float *parts = g_new (float, 2 * depth);
+
+#pragma omp for schedule(static)
+    for (gsize i = 0; i < plan->heads * blocks; i++)
+      {
+        const gsize head = i / blocks, start = head * plan->outputs;
+        const gsize first = i % blocks * BLOCK;
+
+        prepare_weight_rows (self, head, start + first, start + MIN (first + BLOCK, plan->outputs),
+                             sums + i * 2 * depth, parts);
+      }
+  }
+  for (guint part = 0; part < 2; part++)
+    {
+      self->column_means[part] = g_new0 (float, plan->heads *depth);
+      for (gsize i = 0; i < plan->heads * blocks; i++)
+        add_columns (self->column_means[part] + i / blocks * depth, sums + (2 * i + part) * depth, depth);
+      for (gsize i = 0; i < plan->heads * depth; i++)
+        self->column_means[part][i] /= (float) plan->outputs;
+    }
+}
+
+/* @parts: (2, depth), overwritten. */
+static void
+prepare_source_row (const Moment *self, gsize row, float *parts)
+{
+  LbNoisePlan *plan = self->plan;
+  const gsize depth = plan->depth, head = row / plan->rows;
+  const float largest[2] = { plan->source_largest[0][row], plan->source_largest[1][row] };
+  float weights[2] = { 0 };
+
+  lb_noise_coding_split (&plan->source_coding, lb_matrix_row (plan->product->a, row), depth, largest, parts,
+                         parts + depth);
+  for (guint part = 0; part < 2; part++)
+    plan->source_sum[part][row] = lb_noise_sum_row (parts + part * depth, depth);
+  for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
+    self->row_means[row * LB_NOISE_PASSES + pass] =
+        dot_row (parts + lb_noise_source_part (pass) * depth,
+                 self->column_means[lb_noise_weight_part (pass)] + head * depth, depth);
+  for (guint part = 0; part < 2 && lb_noise_plan_has_shot_noise (plan); part++)
+    weights[part] =
+        (float) ((double) largest[part] * (double) largest[part] / lb_noise_plan_scale (plan, row, part));
+  combine_row (parts, parts + depth, largest, weights, depth, lb_matrix_row (self->source_mean, row),
+               lb_matrix_row (self->source_variance, row));
+}
+
+static void
+prepare_source (Moment *self)
+{
+  const LbNoisePlan *plan = self->plan;
+
+  self->row_means = g_new (double, plan->out->rows *LB_NOISE_PASSES);
+#pragma omp parallel num_threads(lb_noise_plan_get_threads(plan))
+  {
+    g_autofree float *parts = g_new (float, 2 * plan->depth);
+
+#pragma omp for schedule(static)
+    for (gsize row = 0; row < plan->out->rows; row++)
+      prepare_source_row (self, row, parts);
+  }
+}
+
+/* Whether enough counts are expected for Gaussian numbers. */
+static gboolean
+has_enough_counts (const Moment *self)
+{
+  const LbNoisePlan *plan = self->plan;
+  gsize few = 0;
+
+  if (!lb_noise_plan_has_shot_noise (plan))
+    return TRUE;
+  for (gsize row = 0; row < plan->out->rows; row++)
+    {
+      gboolean is_dim = FALSE;
+
+      for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
+        if (lb_noise_plan_unit (plan, row, pass) > 0)
+          is_dim |= lb_noise_plan_scale (plan, row, lb_noise_source_part (pass)) *
+                        self->row_means[row * LB_NOISE_PASSES + pass] <
+                    FEW_COUNTS;
+      few += is_dim ? 1 : 0;
+    }
+  return (double) few <= FEW_ROWS * (double) plan->out->rows;
+}
+
+LB_TARGET_CLONES
+static void
+add_shot_noise (float *values, const float *variance, const float *numbers, float gaussian, gsize count)
+{
+  for (gsize i = 0; i < count; i++)
+    values[i] += sqrtf (variance[i] + gaussian) * numbers[i];
+}
+
+/* Noise and range for one row of a tile, whose shot variances are in @variance. */
+static void
+finish_row (
+    const Moment *self, gsize row, gsize column, gsize count, float sigma, float *variance, float *numbers)
+{
+  const LbNoisePlan *plan = self->plan;
+  const guint64 stream =
+      lb_product_random_stream (plan->product, (guint) (row / plan->rows), LB_DRAW_GAUSSIAN);
+  const guint64 first = lb_product_random_index (plan->product, row % plan->rows, plan->outputs);
+
+  if (!lb_noise_plan_has_shot_noise (plan))
+    {
+      lb_noise_plan_finish_row (plan, self->key, row, column, count, sigma, numbers);
+      return;
+    }
+  lb_random_normal_fill (self->key, stream, first + column, count, numbers);
+  add_shot_noise (lb_matrix_row (plan->out, row) + column, variance, numbers, sigma * sigma, count);
+  lb_noise_plan_finish_row (plan, self->key, row, column, count, 0, numbers);
+}
+
+static void
+run_tile (const Moment *self,
+          gsize head,
+          gsize in_head,
+          gsize column,
+          const double measured[LB_NOISE_PASSES],
+          float *buffer)
+{
+  const LbNoisePlan *plan = self->plan;
+  const gsize first = head * plan->rows + in_head;
+  const gsize rows = MIN (TILE_ROWS, plan->rows - in_head);
+  const gsize columns = MIN (TILE_COLUMNS, plan->outputs - column);
+  const gsize weight_row = head * plan->outputs + column;
+  float numbers[TILE_COLUMNS];
+  double means[LB_NOISE_PASSES];
+
+  lb_noise_plan_choose_means (plan, (guint) head, measured, means);
+  lb_gemm_nt_block (lb_matrix_row (self->source_mean, first), self->source_mean->stride,
+                    lb_matrix_row (self->weight_mean, weight_row), self->weight_mean->stride, plan->depth,
+                    lb_matrix_row (plan->out, first) + column, plan->out->stride, rows, columns);
+  if (lb_noise_plan_has_shot_noise (plan))
+    lb_gemm_nt_block (lb_matrix_row (self->source_variance, first), self->source_variance->stride,
+                      lb_matrix_row (self->weight_variance, weight_row), self->weight_variance->stride,
+                      plan->depth, buffer, TILE_COLUMNS, rows, columns);
+  for (gsize row = 0; row < rows; row++)
+    finish_row (self, first + row, column, columns, lb_noise_plan_sigma (plan, first + row, means),
+                buffer + row * TILE_COLUMNS, numbers);
+}
+
+static void
+run_tiles (const Moment *self)
+{
+  const LbNoisePlan *plan = self->plan;
+  const gsize down = (plan->rows + TILE_ROWS - 1) / TILE_ROWS;
+  const gsize across = (plan->outputs + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  double measured[LB_NOISE_PASSES] = { 0 };
+
+  for (gsize i = 0; i < plan->out->rows * LB_NOISE_PASSES; i++)
+    measured[i % LB_NOISE_PASSES] += self->row_means[i] / (double) plan->out->rows;
+#pragma omp parallel num_threads(lb_noise_plan_get_threads(plan))
+  {
+    float *buffer = g_aligned_alloc (TILE_ROWS * TILE_COLUMNS, sizeof (float), 64);
+
+#pragma omp for schedule(dynamic, 1)
+    for (gsize tile = 0; tile < plan->heads * down * across; tile++)
+      run_tile (self, tile / (down * across), tile % (down * across) / across * TILE_ROWS,
+                tile % across * TILE_COLUMNS, measured, buffer);
+    g_aligned_free (buffer);
+  }
+}
+
+gboolean
+lb_noise_run_moment (LbNoisePlan *plan)
+{
+  const LbProduct *product = plan->product;
+  LbNoiseScratch *scratch = plan->scratch;
+  gboolean enough;
+  Moment self = {
+    .plan = plan,
+    .source_mean = lb_noise_scratch_get (scratch, SLOT_SOURCE_MEAN, product->a->rows, plan->depth),
+    .source_variance = lb_noise_scratch_get (scratch, SLOT_SOURCE_VARIANCE, product->a->rows, plan->depth),
+    .weight_mean = lb_noise_scratch_get (scratch, SLOT_WEIGHT_MEAN, product->b->rows, plan->depth),
+    .weight_variance = lb_noise_scratch_get (scratch, SLOT_WEIGHT_VARIANCE, product->b->rows, plan->depth),
+    .key = lb_product_random_key (product),
+  };
+
+  prepare_weights (&self);
+  prepare_source (&self);
+  enough = has_enough_counts (&self);
+  if (enough)
+    run_tiles (&self);
+  lb_matrix_unref (self.source_mean);
+  lb_matrix_unref (self.source_variance);
+  lb_matrix_unref (self.weight_mean);
+  lb_matrix_unref (self.weight_variance);
+  g_free (self.column_means[0]);
+  g_free (self.column_means[1]);
+  g_free (self.row_means);
+  return enough;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+#include "lb-engine-private.h"
+#include "lb-noise-engine.h"
+#include "lb-quantiser.h"
+
+G_BEGIN_DECLS
+
+/* Keeps a scale above 0; from the paper's code. */
+#define LB_NOISE_TINY 1e-8f
+/* Passes in the order ++ -- +- -+, source sign first: that of LbDraw and of
+ * LbProduct's sigma_means. */
+#define LB_NOISE_PASSES 4
+
+/* 0: the positive part of an operand, 1: the negative one. */
+static inline guint
+lb_noise_source_part (guint pass)
+{
+  return pass == 1 || pass == 3 ? 1 : 0;
+}
+
+static inline guint
+lb_noise_weight_part (guint pass)
+{
+  return pass == 1 || pass == 2 ? 1 : 0;
+}
+
+static inline float
+lb_noise_pass_sign (guint pass)
+{
+  return pass < 2 ? 1.0f : -1.0f;
+}
+
+/**
+ * LbNoiseCoding: how the values of one operand are shown.
+ * @low, @high: clamped to; infinite: not clamped
+ * @quantiser: its @levels 0: none
+ * @table: (nullable)
+ */
+typedef struct
+{
+  float low;
+  float high;
+  LbQuantiser quantiser;
+  const LbLookupTable *table;
+} LbNoiseCoding;
+
+/* Of the operand @values, with its range lo, hi (or NULL); @bits as in
+ * LbNoiseOptions, @floor of the quantiser. */
+LbNoiseCoding lb_noise_coding (
+    const LbMatrix *values, const float *range, guint bits, float floor, const LbLookupTable *table);
+/* Largest positive and negative part (as a positive number) of the coded values. */
+void lb_noise_coding_extremes (const LbNoiseCoding *self, const float *values, gsize count, float largest[2]);
+/* Codes a row and splits it by sign: plus[i] of max (v, 0) / (largest[0] + tiny),
+ * minus[i] of max (-v, 0) / (largest[1] + tiny), by the table if there is one. */
+void lb_noise_coding_split (const LbNoiseCoding *self,
+                            const float *values,
+                            gsize count,
+                            const float largest[2],
+                            float *plus,
+                            float *minus);
+/* Sum of @count values, in double and in an order that does not depend on the
+ * machine. */
+double lb_noise_sum_row (const float *values, gsize count);
+
+/* Memory for the operands of a product, kept from one product to the next. */
+#define LB_NOISE_SCRATCH_SLOTS 4
+typedef struct
+{
+  float *data[LB_NOISE_SCRATCH_SLOTS];
+  gsize size[LB_NOISE_SCRATCH_SLOTS]; /* in floats */
+} LbNoiseScratch;
+
+/* (rows, columns) in slot @slot, not cleared; valid until the slot is asked for again. */
+LbMatrix *lb_noise_scratch_get (LbNoiseScratch *self, guint slot, gsize rows, gsize columns);
+void lb_noise_scratch_clear (LbNoiseScratch *self);
+
+/**
+ * LbNoisePlan: one product on its way through the engine.
+ * @rows, @outputs, @depth: m, n, d of one head
+ * @g: standard deviation of the Gaussian noise over the mean of a pass; 0: none
+ * @source_largest: (heads rows) x_max of each part
+ * @source_sum: (heads rows) sum of x^ of each part
+ * @weight_largest: (heads) w_max of each part
+ */
+typedef struct
+{
+  const LbProduct *product;
+  LbMatrix *out;
+  LbNoiseScratch *scratch;
+  guint heads;
+  gsize rows;
+  gsize outputs;
+  gsize depth;
+  double photons;
+  double g;
+  LbSigmaMean sigma_mean;
+  LbNoiseCoding source_coding;
+  LbNoiseCoding weight_coding;
+  float *source_largest[2];
+  double *source_sum[2];
+  float *weight_largest[2];
+} LbNoisePlan;
+
+/* Finds the codings and the largest values; source_sum is left for the modes to fill. */
+void lb_noise_plan_init (LbNoisePlan *self,
+                         const LbNoiseOptions *options,
+                         LbNoiseScratch *scratch,
+                         const LbProduct *product,
+                         LbMatrix *out);
+void lb_noise_plan_clear (LbNoisePlan *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbNoisePlan, lb_noise_plan_clear)
+
+/* Threads for its loops over operands and results. */
+guint lb_noise_plan_get_threads (const LbNoisePlan *self);
+/* Whether the pass can add anything to the result. */
+gboolean lb_noise_plan_has_pass (const LbNoisePlan *self, guint pass);
+gboolean lb_noise_plan_has_shot_noise (const LbNoisePlan *self);
+/* s of row @row of all heads and a part of the source, in counts a unit of
+ * x^ w^: N d / (sum x^ + tiny). */
+double lb_noise_plan_scale (const LbNoisePlan *self, gsize row, guint part);
+/* x_max w_max of a row and pass, without its sign. */
+float lb_noise_plan_unit (const LbNoisePlan *self, gsize row, guint pass);
+/* Standard deviation of the merged Gaussian noise of a row; @means: of its
+ * passes, in normalised units. */
+float lb_noise_plan_sigma (const LbNoisePlan *self, gsize row, const double means[LB_NOISE_PASSES]);
+/* The means that the Gaussian noise of @head is in proportion to: those of the
+ * product where they are calibrated, else @measured. */
+void lb_noise_plan_choose_means (const LbNoisePlan *self,
+                                 guint head,
+                                 const double measured[LB_NOISE_PASSES],
+                                 double means[LB_NOISE_PASSES]);
+/* Adds Gaussian noise to values of row @row from @column on and clamps them;
+ * @numbers: (count), overwritten. */
+void lb_noise_plan_finish_row (const LbNoisePlan *self,
+                               LbRandomKey key,
+                               gsize row,
+                               gsize column,
+                               gsize count,
+                               float sigma,
+                               float *numbers);
+
+void lb_noise_run_exact (LbNoisePlan *self);
+/* FALSE, with nothing done: more than 1 % of the rows have a pass with fewer than
+ * 20 expected counts a value, which no Gaussian number stands for. */
+gboolean lb_noise_run_moment (LbNoisePlan *self);
+
+/*
+ * Plain, slow reference in double precision, written from the formulas alone: the
+ * mean and the variance of every value of the result, before the output's range;
+ * (heads rows, outputs) each. For tests.
+ */
+void
+lb_noise_reference (const LbNoiseOptions *options, const LbProduct *product, double *mean, double *variance);
+
+G_END_DECLS
