@@ -360,6 +360,36 @@ lb_safetensors_lookup (const LbSafetensors *self, const char *name)
   return g_hash_table_lookup (self->tensors, name);
 }
 
+static int
+compare_files_and_places (gconstpointer a, gconstpointer b)
+{
+  const LbTensor *one = *(LbTensor *const *) a;
+  const LbTensor *two = *(LbTensor *const *) b;
+  int order = strcmp (one->file, two->file);
+
+  if (order == 0)
+    order = compare_places (a, b);
+  /* Tensors without values share a place. */
+  return order != 0 ? order : strcmp (one->name, two->name);
+}
+
+GPtrArray *
+lb_safetensors_list (const LbSafetensors *self)
+{
+  GPtrArray *list;
+  GHashTableIter iter;
+  gpointer tensor;
+
+  g_return_val_if_fail (self != NULL, NULL);
+
+  list = g_ptr_array_new ();
+  g_hash_table_iter_init (&iter, self->tensors);
+  while (g_hash_table_iter_next (&iter, NULL, &tensor))
+    g_ptr_array_add (list, tensor);
+  g_ptr_array_sort (list, compare_files_and_places);
+  return list;
+}
+
 guint
 lb_safetensors_get_count (const LbSafetensors *self)
 {

@@ -56,6 +56,9 @@ LbSafetensors *lb_safetensors_open_folder (const char *directory, GError **error
 void lb_safetensors_free (LbSafetensors *self);
 /* NULL if there is none; belongs to @self. */
 const LbTensor *lb_safetensors_lookup (const LbSafetensors *self, const char *name);
+/* All tensors (LbTensor, belonging to @self), file by file, in the order in
+ * which they lie there; free with g_ptr_array_unref(). */
+GPtrArray *lb_safetensors_list (const LbSafetensors *self);
 guint lb_safetensors_get_count (const LbSafetensors *self);
 
 /* Whether @tensor can be used without a copy in that layout. */

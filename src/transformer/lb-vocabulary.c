@@ -247,26 +247,25 @@ prepare_merges (LbVocabulary *self, gsize count)
 }
 
 static gboolean
-read_merges (LbVocabulary *self, JsonObject *object, const char *path, GError **error)
+read_merges (LbVocabulary *self,
+             JsonObject *object,
+             const char *contents,
+             gsize length,
+             const char *path,
+             GError **error)
 {
-  g_autofree char *contents = NULL;
-  g_autoptr (GError) file_error = NULL;
+  g_autofree char *text = NULL;
   g_auto (GStrv) lines = NULL;
   guint32 rank = 0;
-  gsize length;
 
-  if (!g_file_get_contents (path, &contents, &length, &file_error))
-    {
-      g_set_error_literal (error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING, file_error->message);
-      return FALSE;
-    }
   if (!g_utf8_validate_len (contents, length, NULL))
     {
       g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_FORMAT,
                    _ ("%s: not UTF-8 text: the file is damaged, fetch it again"), path);
       return FALSE;
     }
-  lines = g_strsplit (contents, "\n", -1);
+  text = g_strndup (contents, length);
+  lines = g_strsplit (text, "\n", -1);
   prepare_merges (self, g_strv_length (lines));
   for (gsize i = 0; lines[i] != NULL; i++)
     {
@@ -283,11 +282,13 @@ read_merges (LbVocabulary *self, JsonObject *object, const char *path, GError **
 }
 
 LbVocabulary *
-lb_vocabulary_read (const char *directory, guint vocabulary, GError **error)
+lb_vocabulary_parse (const LbVocabularyFile *vocab,
+                     const LbVocabularyFile *merges,
+                     guint vocabulary,
+                     GError **error)
 {
-  g_autofree char *vocab_path = g_build_filename (directory, "vocab.json", NULL);
-  g_autofree char *merges_path = g_build_filename (directory, "merges.txt", NULL);
-  g_autoptr (JsonObject) object = lb_json_read_object (vocab_path, 1, error);
+  g_autoptr (JsonObject) object =
+      lb_json_parse_object (vocab->contents, vocab->length, 1, vocab->path, error);
   g_autoptr (LbVocabulary) self = NULL;
 
   if (object == NULL)
@@ -296,10 +297,27 @@ lb_vocabulary_read (const char *directory, guint vocabulary, GError **error)
   self->tokens = g_array_new (FALSE, TRUE, sizeof (Token));
   self->pool = g_byte_array_new ();
   memset (self->byte_tokens, 0xff, sizeof self->byte_tokens);
-  if (!read_tokens (self, object, vocab_path, vocabulary, error) ||
-      !read_merges (self, object, merges_path, error))
+  if (!read_tokens (self, object, vocab->path, vocabulary, error) ||
+      !read_merges (self, object, merges->contents, merges->length, merges->path, error))
     return NULL;
   return g_steal_pointer (&self);
+}
+
+LbVocabulary *
+lb_vocabulary_read (const char *directory, guint vocabulary, GError **error)
+{
+  g_autofree char *vocab_path = g_build_filename (directory, "vocab.json", NULL);
+  g_autofree char *merges_path = g_build_filename (directory, "merges.txt", NULL);
+  g_autoptr (GMappedFile) vocab = lb_json_map_file (vocab_path, error);
+  g_autoptr (GMappedFile) merges = vocab != NULL ? lb_json_map_file (merges_path, error) : NULL;
+
+  if (merges == NULL)
+    return NULL;
+  return lb_vocabulary_parse (
+      &(LbVocabularyFile){ vocab_path, g_mapped_file_get_contents (vocab), g_mapped_file_get_length (vocab) },
+      &(LbVocabularyFile){ merges_path, g_mapped_file_get_contents (merges),
+                           g_mapped_file_get_length (merges) },
+      vocabulary, error);
 }
 
 void

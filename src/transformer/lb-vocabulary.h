@@ -14,6 +14,19 @@ typedef struct _LbVocabulary LbVocabulary;
 /* No token, or no merge. */
 #define LB_NO_TOKEN G_MAXUINT32
 
+/* A file in memory; @contents is NULL where @length is 0. */
+typedef struct
+{
+  const char *path; /* for the messages */
+  const char *contents;
+  gsize length;
+} LbVocabularyFile;
+
+/* Makes a vocabulary of the contents of both files; see lb_tokenizer_new(). */
+LbVocabulary *lb_vocabulary_parse (const LbVocabularyFile *vocab,
+                                   const LbVocabularyFile *merges,
+                                   guint vocabulary,
+                                   GError **error);
 /* Reads vocab.json and merges.txt of @directory; see lb_tokenizer_new(). */
 LbVocabulary *lb_vocabulary_read (const char *directory, guint vocabulary, GError **error);
 void lb_vocabulary_free (LbVocabulary *self);
