@@ -6,6 +6,9 @@
 
 G_BEGIN_DECLS
 
+/* Before the names of a checkpoint that holds more than the bare decoder. */
+#define LB_CHECKPOINT_PREFIX "transformer."
+
 /* Which names, layouts and extras a checkpoint has. */
 typedef enum
 {
@@ -110,5 +113,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbLayer, lb_layer_unref)
  * thread. */
 LbLayer *lb_model_hold_layer (LbModel *self, guint layer, GError **error);
 const LbOuterWeights *lb_model_get_outer_weights (LbModel *self);
+const LbSafetensors *lb_model_get_tensors (LbModel *self);
 
 G_END_DECLS

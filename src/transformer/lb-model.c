@@ -264,6 +264,14 @@ lb_model_get_outer_weights (LbModel *self)
   return &self->outer;
 }
 
+const LbSafetensors *
+lb_model_get_tensors (LbModel *self)
+{
+  g_return_val_if_fail (LB_IS_MODEL (self), NULL);
+
+  return self->tensors;
+}
+
 /* @keep: even where copies are not kept. */
 static LbLayer *
 hold_layer (LbModel *self, guint layer, gboolean keep, GError **error)

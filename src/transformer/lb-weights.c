@@ -120,7 +120,7 @@ get_size (const LbModelConfig *config, Size size)
 static const LbTensor *
 find (const LbSafetensors *tensors, int layer, const char *name)
 {
-  static const char *const prefixes[] = { "", "transformer." };
+  static const char *const prefixes[] = { "", LB_CHECKPOINT_PREFIX };
 
   for (guint i = 0; i < G_N_ELEMENTS (prefixes); i++)
     {
