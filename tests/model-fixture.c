@@ -84,6 +84,13 @@ character_of_byte (guint byte)
 }
 
 void
+fixture_append_spelling (GString *spelling, const char *bytes, gsize length)
+{
+  for (gsize i = 0; i < length; i++)
+    g_string_append_unichar (spelling, character_of_byte ((guint8) bytes[i]));
+}
+
+void
 fixture_write_vocabulary (Fixture *self)
 {
   g_autoptr (GString) vocab = g_string_new ("{");

@@ -42,6 +42,9 @@ void fixture_remove_file (Fixture *self, const char *name);
 /* vocab.json: the 256 bytes and "ab", "cd", "abcd"; merges.txt to match. */
 void fixture_write_vocabulary (Fixture *self);
 
+/* Appends @length bytes as vocab.json spells them. */
+void fixture_append_spelling (GString *spelling, const char *bytes, gsize length);
+
 /* config.json and tensors (in memory) of a small optical-gpt or gpt2; @prefix
  * of the names of the latter: "" or "transformer.". */
 void fixture_add_optical (Fixture *self, const char *dtype);

@@ -138,17 +138,25 @@ make_text (GRand *rand, guint characters)
 }
 
 /* The original pattern, by PCRE2. */
-static void
-test_pattern (void)
+static GRegex *
+new_pattern (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GRegex) regex =
+  GRegex *regex =
       g_regex_new ("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\p{White_Space}\\p{L}\\p{N}]+"
                    "|\\p{White_Space}+(?!\\P{White_Space})|\\p{White_Space}+",
                    0, 0, &error);
-  g_autoptr (GRand) rand = g_rand_new_with_seed (7);
 
   g_assert_no_error (error);
+  return regex;
+}
+
+static void
+test_pattern (void)
+{
+  g_autoptr (GRegex) regex = new_pattern ();
+  g_autoptr (GRand) rand = g_rand_new_with_seed (7);
+
   for (guint round = 0; round < 2000; round++)
     {
       g_autofree char *text = make_text (rand, 12);
@@ -216,46 +224,123 @@ merge_plainly (GHashTable *ranks, const char *spelling)
     }
 }
 
-static void
-test_merges (void)
+/* The shipped model's files, read plainly. */
+typedef struct
 {
-  g_autoptr (LbTokenizer) tokenizer = open_shipped ();
+  GHashTable *ranks; /* "left right" -> line */
+  char **lines;      /* of merges.txt */
+  JsonParser *parser;
+  JsonObject *vocab;
+} PlainFiles;
+
+static void
+plain_files_clear (PlainFiles *self)
+{
+  g_hash_table_unref (self->ranks);
+  g_strfreev (self->lines);
+  g_object_unref (self->parser);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PlainFiles, plain_files_clear)
+
+static void
+plain_files_read (PlainFiles *self)
+{
   g_autoptr (LbModel) model = lb_model_open_named (NULL, NULL);
   g_autofree char *merges_path = g_build_filename (lb_model_get_directory (model), "merges.txt", NULL);
   g_autofree char *vocab_path = g_build_filename (lb_model_get_directory (model), "vocab.json", NULL);
   g_autofree char *merges = NULL;
-  g_autoptr (GHashTable) ranks = g_hash_table_new (g_str_hash, g_str_equal);
-  g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autoptr (GRand) rand = g_rand_new_with_seed (11);
-  g_auto (GStrv) lines = NULL;
-  JsonObject *vocab;
 
+  self->parser = json_parser_new ();
   g_assert_true (g_file_get_contents (merges_path, &merges, NULL, NULL));
-  g_assert_true (json_parser_load_from_file (parser, vocab_path, NULL));
-  vocab = json_node_get_object (json_parser_get_root (parser));
-  lines = g_strsplit (merges, "\n", -1);
-  for (guint i = 1; lines[i] != NULL; i++)
-    g_hash_table_insert (ranks, lines[i], GUINT_TO_POINTER (i));
+  g_assert_true (json_parser_load_from_file (self->parser, vocab_path, NULL));
+  self->vocab = json_node_get_object (json_parser_get_root (self->parser));
+  self->lines = g_strsplit (merges, "\n", -1);
+  self->ranks = g_hash_table_new (g_str_hash, g_str_equal);
+  for (guint i = 1; self->lines[i] != NULL; i++)
+    g_hash_table_insert (self->ranks, self->lines[i], GUINT_TO_POINTER (i));
+}
 
+/* Appends the ids (guint32) of one piece of text. */
+static void
+encode_plainly (const PlainFiles *files, const char *piece, gsize length, GArray *tokens)
+{
+  g_autoptr (GString) spelling = g_string_new (NULL);
+  g_autoptr (GPtrArray) parts = NULL;
+
+  fixture_append_spelling (spelling, piece, length);
+  parts = merge_plainly (files->ranks, spelling->str);
+  for (guint i = 0; i < parts->len; i++)
+    {
+      guint32 token = (guint32) json_object_get_int_member (files->vocab, parts->pdata[i]);
+
+      g_array_append_val (tokens, token);
+    }
+}
+
+static void
+assert_same_tokens (const GArray *tokens, const GArray *expected)
+{
+  g_assert_cmpmem (tokens->data, tokens->len * sizeof (guint32), expected->data,
+                   expected->len * sizeof (guint32));
+}
+
+static void
+test_merges (void)
+{
+  g_autoptr (LbTokenizer) tokenizer = open_shipped ();
+  g_auto (PlainFiles) files = { 0 };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (11);
+
+  plain_files_read (&files);
   for (guint round = 0; round < 300; round++)
     {
       /* A word that merges: parts of random merges, letters alone. */
       g_autoptr (GString) word = g_string_new (NULL);
-      g_autoptr (GPtrArray) parts = NULL;
+      g_autoptr (GArray) expected = g_array_new (FALSE, FALSE, sizeof (guint32));
       g_autoptr (GArray) tokens = NULL;
 
       for (guint i = 0; i < 6; i++)
-        for (const char *p = lines[g_rand_int_range (rand, 1, 1700)]; *p != '\0'; p++)
+        for (const char *p = files.lines[g_rand_int_range (rand, 1, 1700)]; *p != '\0'; p++)
           if (g_ascii_isalpha (*p))
             g_string_append_c (word, *p);
       if (word->len == 0)
         continue;
-      parts = merge_plainly (ranks, word->str);
+      encode_plainly (&files, word->str, word->len, expected);
       tokens = encode (tokenizer, word->str, -1);
-      g_assert_cmpuint (tokens->len, ==, parts->len);
-      for (guint i = 0; i < parts->len; i++)
-        g_assert_cmpuint (g_array_index (tokens, guint32, i), ==,
-                          (guint32) json_object_get_int_member (vocab, parts->pdata[i]));
+      assert_same_tokens (tokens, expected);
+    }
+}
+
+/* Split by PCRE2, spelt and merged plainly. */
+static void
+test_random_text (void)
+{
+  g_autoptr (LbTokenizer) tokenizer = open_shipped ();
+  g_auto (PlainFiles) files = { 0 };
+  g_autoptr (GRegex) regex = new_pattern ();
+  g_autoptr (GRand) rand = g_rand_new_with_seed (19);
+
+  plain_files_read (&files);
+  for (guint round = 0; round < 400; round++)
+    {
+      g_autofree char *text = make_text (rand, 20);
+      g_autoptr (GArray) expected = g_array_new (FALSE, FALSE, sizeof (guint32));
+      g_autoptr (GArray) tokens = encode (tokenizer, text, -1);
+      g_autofree char *back =
+          lb_tokenizer_decode (tokenizer, (const guint32 *) (gconstpointer) tokens->data, tokens->len);
+      g_autoptr (GMatchInfo) match = NULL;
+
+      for (g_regex_match (regex, text, 0, &match); g_match_info_matches (match);
+           g_match_info_next (match, NULL))
+        {
+          int start, end;
+
+          g_assert_true (g_match_info_fetch_pos (match, 0, &start, &end));
+          encode_plainly (&files, text + start, (gsize) (end - start), expected);
+        }
+      assert_same_tokens (tokens, expected);
+      g_assert_cmpstr (back, ==, text);
     }
 }
 
@@ -406,6 +491,10 @@ test_bad_files (void)
     { "{'a': 3}", "", 260, LB_MODEL_ERROR_FORMAT, "JSON" },
     { "{\"a\": 3, /* no */ \"b\": 4}", "", 260, LB_MODEL_ERROR_FORMAT, "JSON" },
     { "", "#version: 0.2\na b\nquick brown\n", 260, LB_MODEL_ERROR_FORMAT, "line 3" },
+    { "{\"a\": 3, \"a\": 4}", "", 260, LB_MODEL_ERROR_FORMAT, "“a” stands twice" },
+    { "", "#version: 0.2\na  b\n", 260, LB_MODEL_ERROR_FORMAT, "line 2" },
+    { "", "#version: 0.2\na b c\n", 260, LB_MODEL_ERROR_FORMAT, "line 2" },
+    { "", "#version: 0.2\na c\n", 260, LB_MODEL_ERROR_FORMAT, "line 2" },
     { "", "#version: 0.2\nab\n", 260, LB_MODEL_ERROR_FORMAT, "line 2" },
     { "", "#version: 0.2\na \xff\n", 260, LB_MODEL_ERROR_FORMAT, "UTF-8" },
   };
@@ -444,6 +533,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/transformer/tokenizer/text-is-split-as-by-gpt2", test_pieces);
   g_test_add_func ("/transformer/tokenizer/random-text-is-split-as-by-the-original-pattern", test_pattern);
   g_test_add_func ("/transformer/tokenizer/merges-equal-the-plain-algorithm", test_merges);
+  g_test_add_func ("/transformer/tokenizer/random-text-gives-the-tokens-of-the-plain-algorithm",
+                   test_random_text);
   g_test_add_func ("/transformer/tokenizer/any-text-survives-the-round-trip", test_round_trip);
   g_test_add_func ("/transformer/tokenizer/broken-characters-decode-to-replacements", test_decode);
   g_test_add_func ("/transformer/tokenizer/labels-show-what-cannot-be-seen", test_label);
