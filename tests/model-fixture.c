@@ -195,6 +195,8 @@ fixture_add_gpt2 (Fixture *self, const char *prefix)
       mask->axes = 3;
       mask->shape[1] = 1;
       mask->shape[2] = FIXTURE_CONTEXT;
+      mask = add_tensor (self, inner, "attn.masked_bias", "F32", 0, 1, -10000, 0);
+      mask->axes = 0;
       add_tensor (self, inner, "attn.c_attn.weight", "F32", width, 3 * width, 0, 0.5);
       add_tensor (self, inner, "attn.c_attn.bias", "F32", 0, 3 * width, 0, 0.3);
       add_tensor (self, inner, "attn.c_proj.weight", "F32", width, width, 0, 0.5);

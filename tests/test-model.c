@@ -2,6 +2,7 @@
 #include <lb-model-private.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model-fixture.h"
 
@@ -190,18 +191,26 @@ test_mapped (void)
 }
 
 static void
-test_gpt2_layout (void)
+check_gpt2_layout (const char *prefix)
 {
+  g_autofree char *joint_name = g_strconcat (prefix, "h.1.attn.c_attn.weight", NULL);
+  g_autofree char *bias_name = g_strconcat (prefix, "h.1.attn.c_attn.bias", NULL);
   g_autoptr (Fixture) fixture = fixture_new ();
   g_autoptr (LbModel) model = NULL;
-  const FixtureTensor *joint;
+  g_autoptr (LbLayer) layer = NULL;
+  const FixtureTensor *joint, *bias;
   const LbMatrix *value;
   const LbOuterWeights *outer;
 
-  fixture_add_gpt2 (fixture, "transformer.");
+  fixture_add_gpt2 (fixture, prefix);
   fixture_write_tensors (fixture, "model.safetensors", 0, -1);
   model = open_good (fixture->directory);
-  joint = fixture_find (fixture, "transformer.h.1.attn.c_attn.weight");
+  joint = fixture_find (fixture, joint_name);
+  bias = fixture_find (fixture, bias_name);
+  layer = lb_model_hold_layer (model, 1, NULL);
+  for (gsize output = 0; output < FIXTURE_WIDTH; output++)
+    g_assert_cmpfloat (lb_matrix_get (layer->bias[LB_OP_WK], 0, output), ==,
+                       (float) bias->values[FIXTURE_WIDTH + output]);
   value = lb_model_get_weight (model, 1, LB_OP_WV);
   g_assert_cmpuint (value->rows, ==, FIXTURE_WIDTH);
   for (gsize output = 0; output < FIXTURE_WIDTH; output++)
@@ -212,6 +221,130 @@ test_gpt2_layout (void)
   outer = lb_model_get_outer_weights (model);
   g_assert_true (outer->head == outer->token);
   g_assert_cmpint (lb_model_get_config (model)->activation, ==, LB_ACTIVATION_GELU_TANH);
+}
+
+static void
+test_gpt2_layout (void)
+{
+  check_gpt2_layout ("");
+  check_gpt2_layout ("transformer.");
+}
+
+/* As the checkpoints on Hugging Face have them, with entries that nobody needs. */
+static void
+test_gpt2_configs (void)
+{
+  static const char *const variants[] = {
+    "\"n_positions\": 20, \"n_ctx\": 20, \"n_inner\": null, \"activation_function\": \"gelu_new\"",
+    "\"n_ctx\": 20, \"activation_function\": \"gelu_pytorch_tanh\", \"n_inner\": 96",
+    "\"n_positions\": 20, \"n_ctx\": 1024, \"activation_function\": \"gelu_fast\"",
+    "\"n_positions\": 20, \"activation_function\": null, \"scale_attn_weights\": true, "
+    "\"scale_attn_by_inverse_layer_idx\": false, \"add_cross_attention\": false, "
+    "\"reorder_and_upcast_attn\": false, \"bos_token_id\": 50256, \"architectures\": "
+    "[\"GPT2LMHeadModel\"], \"attn_pdrop\": 0.1, \"task_specific_params\": {\"text-generation\": "
+    "{\"do_sample\": true, \"max_length\": 50}}, \"_num_labels\": 1, \"id2label\": {\"0\": \"LABEL_0\"}",
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (variants); i++)
+    {
+      g_autoptr (Fixture) fixture = fixture_new ();
+      g_autofree char *config =
+          g_strdup_printf ("{\"model_type\": \"gpt2\", \"n_embd\": %d, \"n_layer\": %d, \"n_head\": %d, "
+                           "\"vocab_size\": %d, \"layer_norm_epsilon\": 1e-05, %s}",
+                           FIXTURE_WIDTH, FIXTURE_LAYERS, FIXTURE_HEADS, FIXTURE_VOCABULARY, variants[i]);
+      g_autoptr (LbModel) model = NULL;
+
+      fixture_add_gpt2 (fixture, "");
+      fixture_write_tensors (fixture, "model.safetensors", 0, -1);
+      fixture_write_file (fixture, "config.json", config, -1);
+      model = open_good (fixture->directory);
+      g_assert_cmpuint (lb_model_get_config (model)->context, ==, FIXTURE_CONTEXT);
+      g_assert_cmpuint (lb_model_get_config (model)->hidden, ==, 4 * FIXTURE_WIDTH);
+      g_assert_cmpint (lb_model_get_config (model)->activation, ==, LB_ACTIVATION_GELU_TANH);
+    }
+}
+
+static guint64
+get_resident_bytes (void)
+{
+  g_autofree char *status = NULL;
+  const char *line;
+
+  g_assert_true (g_file_get_contents ("/proc/self/status", &status, NULL, NULL));
+  line = strstr (status, "VmHWM:");
+  g_assert_nonnull (line);
+  return g_ascii_strtoull (line + strlen ("VmHWM:"), NULL, 10) * 1024;
+}
+
+#define LARGE_LAYERS 9
+
+/* A header of tensors of zeros, and a file of that size without a byte of data:
+ * 29 GB, more than most machines have memory. */
+static void
+write_large_model (Fixture *fixture)
+{
+  const struct
+  {
+    const char *name;
+    gsize shape[2];
+  } layer[] = {
+    { "ln_1.weight", { 8192 } },          { "ln_1.bias", { 8192 } },
+    { "attn.wq.weight", { 8192, 8192 } }, { "attn.wk.weight", { 8192, 8192 } },
+    { "attn.wv.weight", { 8192, 8192 } }, { "attn.wo.weight", { 8192, 8192 } },
+    { "ln_2.weight", { 8192 } },          { "ln_2.bias", { 8192 } },
+    { "mlp.w1.weight", { 32768, 8192 } }, { "mlp.w2.weight", { 8192, 32768 } },
+  }, outer[] = {
+    { "wte.weight", { 264, 8192 } }, { "wpe.weight", { 20, 8192 } },    { "ln_f.weight", { 8192 } },
+    { "ln_f.bias", { 8192 } },       { "head.weight", { 264, 8192 } }, { "head.bias", { 264 } },
+  };
+  g_autoptr (GString) header = g_string_new ("{\"__metadata__\":{}");
+  g_autofree char *path = g_build_filename (fixture->directory, "model.safetensors", NULL);
+  guint64 offset = 0, size;
+
+  for (guint i = 0; i < LARGE_LAYERS * G_N_ELEMENTS (layer) + G_N_ELEMENTS (outer); i++)
+    {
+      const gboolean inside = i < LARGE_LAYERS * G_N_ELEMENTS (layer);
+      const guint number = inside ? i % G_N_ELEMENTS (layer) : i - LARGE_LAYERS * G_N_ELEMENTS (layer);
+      const gsize *shape = inside ? layer[number].shape : outer[number].shape;
+      const guint64 end = offset + shape[0] * MAX (shape[1], 1) * 4;
+
+      g_string_append (header, ",\"");
+      if (inside)
+        g_string_append_printf (header, "h.%zu.", i / G_N_ELEMENTS (layer));
+      g_string_append_printf (header, "%s\":{\"dtype\":\"F32\",\"shape\":[%zu",
+                              inside ? layer[number].name : outer[number].name, shape[0]);
+      if (shape[1] > 0)
+        g_string_append_printf (header, ",%zu", shape[1]);
+      g_string_append_printf (header, "],\"data_offsets\":[%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT "]}",
+                              offset, end);
+      offset = end;
+    }
+  g_string_append_c (header, '}');
+  while (header->len % 8 != 0)
+    g_string_append_c (header, ' ');
+  size = GUINT64_TO_LE ((guint64) header->len);
+  g_string_prepend_len (header, (const char *) &size, 8);
+  fixture_write_file (fixture, "model.safetensors", header->str, (gssize) header->len);
+  g_assert_cmpint (truncate (path, (off_t) (header->len + offset)), ==, 0);
+  fixture_write_file (fixture, "config.json",
+                      "{\"model_type\": \"optical-gpt\", \"n_embd\": 8192, \"n_layer\": 9, \"n_head\": 64, "
+                      "\"n_positions\": 20, \"vocab_size\": 264}",
+                      -1);
+}
+
+static void
+test_larger_than_memory (void)
+{
+  g_autoptr (Fixture) fixture = fixture_new ();
+  g_autoptr (LbModel) model = NULL;
+  guint64 before;
+
+  write_large_model (fixture);
+  before = get_resident_bytes ();
+  model = open_good (fixture->directory);
+  g_assert_cmpuint (lb_model_get_config (model)->parameters, >, G_GUINT64_CONSTANT (7000000000));
+  /* The embeddings and the head are read (18 MB), the blocks are not. */
+  g_assert_cmpuint (get_resident_bytes () - before, <, 100000000);
 }
 
 /* Larger than the blocks that the copy works in, and not a multiple of them. */
@@ -573,6 +706,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/transformer/model/halves-convert-exactly", test_halves);
   g_test_add_func ("/transformer/model/f32-weights-are-not-copied", test_mapped);
   g_test_add_func ("/transformer/model/gpt2-weights-are-split-and-turned", test_gpt2_layout);
+  g_test_add_func ("/transformer/model/gpt2-configs-of-many-kinds-are-read", test_gpt2_configs);
+  g_test_add_func ("/transformer/model/model-larger-than-memory-is-not-read-whole", test_larger_than_memory);
   g_test_add_func ("/transformer/model/turned-tensors-of-any-size-are-right", test_turned);
   g_test_add_func ("/transformer/model/sharded-files-are-one-model", test_shards);
   g_test_add_func ("/transformer/model/bad-config-gives-one-clear-line", test_config);
