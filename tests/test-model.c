@@ -391,6 +391,11 @@ test_shards (void)
   assert_same_weight (lb_model_get_weight (model, 1, LB_OP_WO), fixture_find (fixture, "h.1.attn.wo.weight"));
   g_clear_object (&model);
 
+  fixture_write_tensors (fixture, "model-00002-of-00002.safetensors", 9, (int) fixture->tensors->len - 9);
+  assert_refused (fixture, LB_MODEL_ERROR_FORMAT, "another file of the model has it too");
+  fixture_write_tensors (fixture, "model-00002-of-00002.safetensors", 11, (int) fixture->tensors->len - 11);
+  assert_refused (fixture, LB_MODEL_ERROR_MISSING, "h.0.mlp.w1.weight");
+
   fixture_write_file (fixture, "model.safetensors.index.json",
                       "{\"weight_map\": {\"wte.weight\": \"../secret.safetensors\"}}", -1);
   assert_refused (fixture, LB_MODEL_ERROR_FORMAT, "file name");
