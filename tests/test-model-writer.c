@@ -145,7 +145,6 @@ test_added_to_a_copy (void)
       g_autoptr (LbModel) model = open_good (fixture->directory);
       g_autoptr (LbModelWriter) writer = lb_model_writer_new_from_model (model);
       g_autoptr (LbModel) saved = NULL;
-      g_autoptr (LbTokenizer) tokenizer = NULL;
 
       for (guint layer = 0; layer < FIXTURE_LAYERS; layer++)
         for (guint op = 0; op < LB_N_OPS; op++)
