@@ -6,4 +6,4 @@
 found=$1-found
 mkdir -p "$found/inputs" || exit 1
 exec "$1" -max_total_time="$3" -runs="${4:--1}" -timeout=20 -rss_limit_mb=1024 -max_len=16384 -print_final_stats=1 \
-  -artifact_prefix="$found/" "$found/inputs" "$2"
+  -dict="$(dirname "$0")/words.dict" -artifact_prefix="$found/" "$found/inputs" "$2"
