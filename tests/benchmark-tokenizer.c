@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <string.h>
+#include <time.h>
 
 #include <lb-model.h>
 #include <lb-tokenizer.h>
@@ -8,13 +9,23 @@
  * Speed of the tokenizer with the shipped model's vocabulary, on one core,
  * beside a yardstick of the same run: counting the bytes of the same text by
  * value. The text is that of random tokens, in which few words come twice, or
- * the file that is named as the argument. Prints one JSON object.
+ * the file that is named as the argument. Times are those of the processor, as
+ * nothing here waits. Prints one JSON object.
  */
 
 #define TOKENS 400000
 #define RUNS 5
 /* MB/s */
 #define LIMIT 1
+
+static double
+get_time_us (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
+  return (double) now.tv_sec * 1e6 + (double) now.tv_nsec / 1e3;
+}
 
 static char *
 make_text (LbTokenizer *tokenizer)
@@ -38,13 +49,13 @@ measure_yardstick (const char *text, gsize length)
   for (guint run = 0; run < RUNS; run++)
     {
       guint64 counts[256] = { 0 };
-      gint64 start_us = g_get_monotonic_time ();
+      double start_us = get_time_us ();
 
       for (gsize i = 0; i < length; i++)
         counts[(guint8) text[i]]++;
       /* Keeps the compiler from leaving the counts out. */
       __asm__ volatile("" : : "r"(counts) : "memory");
-      best = MAX (best, (double) length / MAX (g_get_monotonic_time () - start_us, 1));
+      best = MAX (best, (double) length / MAX (get_time_us () - start_us, 1));
     }
   return best;
 }
@@ -59,15 +70,15 @@ measure (LbTokenizer *tokenizer, const char *text, gsize length, double *encode,
       g_autoptr (GError) error = NULL;
       g_autoptr (GArray) tokens = NULL;
       g_autofree char *back = NULL;
-      gint64 start_us = g_get_monotonic_time ();
-      gint64 middle_us;
+      double start_us = get_time_us ();
+      double middle_us;
 
       tokens = lb_tokenizer_encode (tokenizer, text, (gssize) length, &error);
       g_assert_no_error (error);
-      middle_us = g_get_monotonic_time ();
+      middle_us = get_time_us ();
       back = lb_tokenizer_decode (tokenizer, (const guint32 *) (gconstpointer) tokens->data, tokens->len);
       *encode = MAX (*encode, (double) length / (middle_us - start_us));
-      *decode = MAX (*decode, (double) length / (g_get_monotonic_time () - middle_us));
+      *decode = MAX (*decode, (double) length / (get_time_us () - middle_us));
     }
 }
 
