@@ -264,6 +264,43 @@ test_gpt2_configs (void)
     }
 }
 
+/* Replaces @old by @new in the file; both of one length if @size is to stay. */
+static void
+change_file (Fixture *fixture, const char *name, const char *old, const char *new)
+{
+  g_autofree char *path = g_build_filename (fixture->directory, name, NULL);
+  g_autofree char *contents = NULL;
+  g_autoptr (GByteArray) changed = g_byte_array_new ();
+  const char *at;
+  gsize length;
+
+  g_assert_true (g_file_get_contents (path, &contents, &length, NULL));
+  at = memmem (contents, length, old, strlen (old));
+  g_assert_nonnull (at);
+  g_byte_array_append (changed, (const guint8 *) contents, (guint) (at - contents));
+  g_byte_array_append (changed, (const guint8 *) new, (guint) strlen (new));
+  g_byte_array_append (changed, (const guint8 *) at + strlen (old),
+                       (guint) (length - (gsize) (at - contents) - strlen (old)));
+  fixture_write_file (fixture, name, (const char *) changed->data, changed->len);
+}
+
+static void
+test_untied_head (void)
+{
+  g_autoptr (Fixture) fixture = fixture_new ();
+  const FixtureTensor *head;
+  g_autoptr (LbModel) model = NULL;
+
+  fixture_add_gpt2 (fixture, "");
+  fixture_write_tensors (fixture, "model.safetensors", 0, -1);
+  change_file (fixture, "config.json", "{", "{\"tie_word_embeddings\": false, ");
+  assert_refused (fixture, LB_MODEL_ERROR_MISSING, "lm_head.weight");
+  head = fixture_add_tensor (fixture, "lm_head.weight", FIXTURE_VOCABULARY, FIXTURE_WIDTH);
+  fixture_write_tensors (fixture, "model.safetensors", 0, -1);
+  model = open_good (fixture->directory);
+  assert_same_weight (lb_model_get_outer_weights (model)->head, head);
+}
+
 static guint64
 get_resident_bytes (void)
 {
@@ -413,26 +450,6 @@ typedef struct
   int code;
   const char *part;
 } Change;
-
-/* Replaces @old by @new in the file; both of one length if @size is to stay. */
-static void
-change_file (Fixture *fixture, const char *name, const char *old, const char *new)
-{
-  g_autofree char *path = g_build_filename (fixture->directory, name, NULL);
-  g_autofree char *contents = NULL;
-  g_autoptr (GByteArray) changed = g_byte_array_new ();
-  const char *at;
-  gsize length;
-
-  g_assert_true (g_file_get_contents (path, &contents, &length, NULL));
-  at = memmem (contents, length, old, strlen (old));
-  g_assert_nonnull (at);
-  g_byte_array_append (changed, (const guint8 *) contents, (guint) (at - contents));
-  g_byte_array_append (changed, (const guint8 *) new, (guint) strlen (new));
-  g_byte_array_append (changed, (const guint8 *) at + strlen (old),
-                       (guint) (length - (gsize) (at - contents) - strlen (old)));
-  fixture_write_file (fixture, name, (const char *) changed->data, changed->len);
-}
 
 static void
 test_config (void)
@@ -712,6 +729,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/transformer/model/f32-weights-are-not-copied", test_mapped);
   g_test_add_func ("/transformer/model/gpt2-weights-are-split-and-turned", test_gpt2_layout);
   g_test_add_func ("/transformer/model/gpt2-configs-of-many-kinds-are-read", test_gpt2_configs);
+  g_test_add_func ("/transformer/model/a-head-that-is-not-tied-must-be-there", test_untied_head);
   g_test_add_func ("/transformer/model/model-larger-than-memory-is-not-read-whole", test_larger_than_memory);
   g_test_add_func ("/transformer/model/turned-tensors-of-any-size-are-right", test_turned);
   g_test_add_func ("/transformer/model/sharded-files-are-one-model", test_shards);

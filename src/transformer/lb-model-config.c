@@ -58,6 +58,16 @@ read_kind (
   return TRUE;
 }
 
+/* Whether a checkpoint may do without a head. */
+static gboolean
+read_head (
+    LbModelConfig *config, LbArchitecture architecture, JsonObject *object, const char *path, GError **error)
+{
+  if (architecture != LB_ARCHITECTURE_GPT2)
+    return TRUE;
+  return lb_json_get_flag (object, "tie_word_embeddings", TRUE, path, &config->tied, error);
+}
+
 /* Variants of attention in GPT-2 configurations that compute something else. */
 static gboolean
 check_variants (JsonObject *object, const char *path, GError **error)
@@ -142,6 +152,7 @@ lb_model_config_parse (LbModelConfig *config,
   memset (config, 0, sizeof *config);
   return object != NULL && read_kind (config, architecture, object, path, error) &&
          read_sizes (config, object, path, error) && check_variants (object, path, error) &&
+         read_head (config, *architecture, object, path, error) &&
          read_constants (config, object, path, error);
 }
 

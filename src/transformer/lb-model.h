@@ -52,6 +52,7 @@ typedef struct
   LbActivation activation;
   double epsilon;     /* of LayerNorm */
   double slm_floor;   /* lambda of the quantiser */
+  gboolean tied;      /* without a head of its own, the embedding of the tokens is the head (gpt2) */
   gboolean quantised; /* every operator has ranges */
   guint64 parameters;
 } LbModelConfig;

@@ -26,7 +26,7 @@ typedef struct
   LbTensorLayout layout;
   gsize place;
   guint part;
-  gboolean optional;
+  gboolean optional; /* where LbModelConfig.tied */
 } Entry;
 
 #define WEIGHT(op) (G_STRUCT_OFFSET (LbLayer, weight) + (op) * sizeof (LbMatrix *))
@@ -147,7 +147,7 @@ check_entries (const Entry *entry,
     {
       const LbTensor *tensor = find (tensors, layer, entry->name);
 
-      if (tensor == NULL && entry->optional)
+      if (tensor == NULL && entry->optional && config->tied)
         continue;
       if (tensor == NULL)
         {
