@@ -3,6 +3,8 @@
 
 #include <lb-bench.h>
 
+#include "benchmark-rows.h"
+
 /*
  * Speed of the simulated bench through its drivers, both patterns new at each
  * exposure, beside a yardstick of the same run: plain passes of one
@@ -124,30 +126,18 @@ measure_yardstick (void)
   return best;
 }
 
-static void
-print_row (const char *name, double value, double yardstick, double limit)
-{
-  char number[G_ASCII_DTOSTR_BUF_SIZE], ratio[G_ASCII_DTOSTR_BUF_SIZE], bound[G_ASCII_DTOSTR_BUF_SIZE];
-
-  g_print (
-      "\"%s\": {\"value\": %s, \"unit\": \"exposures/s\", \"yardstick\": \"passes over 1920 x 1080 floats a "
-      "second\", \"ratio\": %s, \"limit\": %s}",
-      name, g_ascii_formatd (number, sizeof number, "%.6g", value),
-      g_ascii_formatd (ratio, sizeof ratio, "%.6g", value / yardstick),
-      g_ascii_formatd (bound, sizeof bound, "%g", limit));
-}
-
 int
 main (void)
 {
+  const char *yardstick_name = "passes over 1920 x 1080 floats a second";
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (g_free);
   double yardstick = measure_yardstick ();
   double pixel = measure (LB_FIDELITY_PIXEL, 40);
   double fast = measure (LB_FIDELITY_FAST, 2000);
 
-  g_print ("{");
-  print_row ("bench_pixel_1920x1080_12bit", pixel, yardstick, 30);
-  g_print (", ");
-  print_row ("bench_fast", fast, yardstick, 1000);
-  g_print ("}\n");
+  benchmark_add_row (rows, "bench_pixel_1920x1080_12bit", pixel, "exposures/s", yardstick_name,
+                     pixel / yardstick, 30);
+  benchmark_add_row (rows, "bench_fast", fast, "exposures/s", yardstick_name, fast / yardstick, 1000);
+  benchmark_print (rows);
   return 0;
 }

@@ -5,6 +5,8 @@
 #include <lb-model.h>
 #include <lb-tokenizer.h>
 
+#include "benchmark-rows.h"
+
 /*
  * Speed of the tokenizer with the shipped model's vocabulary, on one core,
  * beside a yardstick of the same run: counting the bytes of the same text by
@@ -82,20 +84,11 @@ measure (LbTokenizer *tokenizer, const char *text, gsize length, double *encode,
     }
 }
 
-static void
-print_row (const char *name, double value, double yardstick)
-{
-  char number[G_ASCII_DTOSTR_BUF_SIZE], ratio[G_ASCII_DTOSTR_BUF_SIZE];
-
-  g_print ("\"%s\": {\"value\": %s, \"unit\": \"MB/s\", \"yardstick\": \"counting the bytes of the text\", "
-           "\"ratio\": %s, \"limit\": %d}",
-           name, g_ascii_formatd (number, sizeof number, "%.6g", value),
-           g_ascii_formatd (ratio, sizeof ratio, "%.6g", value / yardstick), LIMIT);
-}
-
 int
 main (int argc, char *argv[])
 {
+  const char *yardstick_name = "counting the bytes of the text";
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GError) error = NULL;
   g_autoptr (LbModel) model = lb_model_open_named (NULL, &error);
   g_autoptr (LbTokenizer) tokenizer = NULL;
@@ -116,10 +109,8 @@ main (int argc, char *argv[])
   length = strlen (text);
   yardstick = measure_yardstick (text, length);
   measure (tokenizer, text, length, &encode, &decode);
-  g_print ("{");
-  print_row ("tokenizer_encode", encode, yardstick);
-  g_print (", ");
-  print_row ("tokenizer_decode", decode, yardstick);
-  g_print ("}\n");
+  benchmark_add_row (rows, "tokenizer_encode", encode, "MB/s", yardstick_name, encode / yardstick, LIMIT);
+  benchmark_add_row (rows, "tokenizer_decode", decode, "MB/s", yardstick_name, decode / yardstick, LIMIT);
+  benchmark_print (rows);
   return 0;
 }

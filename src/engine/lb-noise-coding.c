@@ -102,14 +102,14 @@ lb_noise_coding_extremes (const LbNoiseCoding *self, const float *values, gsize 
 /* @minus: (in): the coded values, (out): their negative part. */
 LB_TARGET_CLONES
 static void
-split_row (gsize count, float scale_plus, float scale_minus, float *plus, float *minus)
+split_row (gsize count, float per_plus, float per_minus, float *plus, float *minus)
 {
   for (gsize i = 0; i < count; i++)
     {
       float value = minus[i];
 
-      plus[i] = (value > 0.0f ? value : 0.0f) / scale_plus;
-      minus[i] = (value < 0.0f ? -value : 0.0f) / scale_minus;
+      plus[i] = (value > 0.0f ? value : 0.0f) * per_plus;
+      minus[i] = (value < 0.0f ? -value : 0.0f) * per_minus;
     }
 }
 
@@ -132,7 +132,7 @@ lb_noise_coding_split (const LbNoiseCoding *self,
                        float *minus)
 {
   code_row (self, values, count, minus);
-  split_row (count, largest[0] + LB_NOISE_TINY, largest[1] + LB_NOISE_TINY, plus, minus);
+  split_row (count, 1.0f / (largest[0] + LB_NOISE_TINY), 1.0f / (largest[1] + LB_NOISE_TINY), plus, minus);
   if (self->table != NULL)
     {
       const float top = (float) (self->table->levels - 1);

@@ -283,6 +283,7 @@ multiply (Pass *pass, LbTransformerOp op, LbMatrix *a, LbMatrix *b, LbMatrix *ou
              .op = (guint32) op,
              .window = (guint32) pass->window },
     .ranges = lb_model_get_ranges (self->model, pass->layer_index, op),
+    .sigma_means = lb_model_get_sigma_means (self->model, pass->layer_index, op),
     .slm_floor = pass->config->slm_floor,
   };
 
