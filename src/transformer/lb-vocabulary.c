@@ -257,7 +257,7 @@ read_merges (LbVocabulary *self, JsonObject *object, const char *path, GError **
 
   if (!g_file_get_contents (path, &contents, &length, &file_error))
     {
-      g_set_error_literal (error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING, file_error->message);
+      lb_model_fail_file (error, file_error);
       return FALSE;
     }
   if (!g_utf8_validate_len (contents, length, NULL))
