@@ -233,7 +233,7 @@ add_file (LbSafetensors *self, const char *path, GError **error)
   mapping = g_mapped_file_new (path, FALSE, &file_error);
   if (mapping == NULL)
     {
-      g_set_error_literal (error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING, file_error->message);
+      lb_model_fail_file (error, file_error);
       return FALSE;
     }
   bytes = (const guint8 *) g_mapped_file_get_contents (mapping);
