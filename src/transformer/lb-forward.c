@@ -107,6 +107,19 @@ lb_forward_new (LbModel *model)
   return self;
 }
 
+/**
+ * lb_forward_get_model:
+ *
+ * Returns: (transfer none): the model
+ */
+LbModel *
+lb_forward_get_model (LbForward *self)
+{
+  g_return_val_if_fail (LB_IS_FORWARD (self), NULL);
+
+  return self->model;
+}
+
 static void
 set_route (LbForward *self, guint place, LbEngine *engine)
 {

@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (LbForward, lb_forward, LB, FORWARD, GObject)
 
 LbForward *lb_forward_new (LbModel *model);
+LbModel *lb_forward_get_model (LbForward *self);
 /* All operators of all layers. */
 void lb_forward_set_engine (LbForward *self, LbEngine *engine);
 /* One operator of one layer. */
