@@ -260,6 +260,17 @@ lb_ranges_find (LbModel *model,
 }
 
 void
+lb_model_set_ranges (LbModel *model, const LbRanges *ranges)
+{
+  g_return_if_fail (LB_IS_MODEL (model));
+  g_return_if_fail (ranges != NULL && ranges->layers == lb_model_get_config (model)->layers);
+
+  for (guint layer = 0; layer < ranges->layers; layer++)
+    for (guint op = 0; op < LB_N_OPS; op++)
+      lb_model_set_range (model, layer, (LbTransformerOp) op, ranges->values[layer][op]);
+}
+
+void
 lb_ranges_free (LbRanges *self)
 {
   if (self == NULL)

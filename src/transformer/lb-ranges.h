@@ -39,6 +39,9 @@ LbRanges *lb_ranges_find (LbModel *model,
                           gpointer user_data,
                           GCancellable *cancellable,
                           GError **error);
+/* The model quantises by @ranges from now on, instead of by what its file has.
+ * Not while it is in use. */
+void lb_model_set_ranges (LbModel *model, const LbRanges *ranges);
 void lb_ranges_free (LbRanges *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbRanges, lb_ranges_free)
 
