@@ -133,6 +133,15 @@ lb_model_set_range (LbModel *self, guint layer, LbTransformerOp op, const float 
   self->config.quantised = found == self->config.layers * LB_N_OPS;
 }
 
+void
+lb_model_set_sigma_mean (LbModel *self, guint layer, LbTransformerOp op, const float *means)
+{
+  const guint count = lb_weights_count_sigma_means (&self->config, op);
+
+  g_free (self->sigma_means[layer][op]);
+  self->sigma_means[layer][op] = g_memdup2 (means, count * sizeof *means);
+}
+
 static gboolean
 read_sigma_means (LbModel *self, GError **error)
 {

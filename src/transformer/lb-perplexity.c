@@ -104,7 +104,7 @@ lb_perplexity_run (LbForward *forward,
   if (!check_targets (forward, tokens, count, error))
     return FALSE;
   context = lb_model_get_config (lb_forward_get_model (forward))->context;
-  windows = (count - 1 + context - 1) / context;
+  windows = MAX ((count - 1) / context, 1);
   for (gsize window = 0; window < windows; window++)
     {
       const gsize first = window * context, length = MIN (context, count - 1 - first);

@@ -44,7 +44,9 @@ void lb_cross_entropy (const LbMatrix *logits, const guint32 *targets, double *l
 /*
  * Perplexity of @tokens in windows of the context length without overlap: a
  * window reads tokens first .. first + context - 1 and predicts the one after
- * each; every position counts. The last window is shorter, if need be.
+ * each; every position of it counts. What is left at the end and does not fill a
+ * window is read only where it is all there is, so that all positions have had as
+ * much context as any other.
  * LB_MODEL_ERROR_TEXT for fewer than two tokens; else lb_forward_run()'s. What
  * was found so far is in @result also on error; clear it with
  * lb_perplexity_clear().

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lb-model-private.h"
+#include "lb-observer.h"
 #include "lb-tail-percentile.h"
 
 #define INPUT_PERCENT 99.99
@@ -24,25 +25,23 @@ enum
   N_TAILS,
 };
 
-/* Multiplies digitally and looks at what goes in and what comes out. */
-#define LB_TYPE_RANGE_FINDER (lb_range_finder_get_type ())
-G_DECLARE_FINAL_TYPE (LbRangeFinder, lb_range_finder, LB, RANGE_FINDER, LbEngine)
-
-struct _LbRangeFinder
+/* The values of all operators so far. */
+typedef struct
 {
-  LbEngine parent_instance;
-  LbEngine *digital;
   guint layers;
   LbTailPercentile (*tails)[LB_N_OPS][N_TAILS]; /* of each layer */
-};
+} RangeFinder;
 
-G_DEFINE_FINAL_TYPE (LbRangeFinder, lb_range_finder, LB_TYPE_ENGINE)
-
-static const char *
-lb_range_finder_get_name (LbEngine *engine)
+static void
+range_finder_clear (RangeFinder *self)
 {
-  return "digital";
+  for (guint layer = 0; layer < self->layers; layer++)
+    for (guint op = 0; op < LB_N_OPS; op++)
+      for (guint tail = 0; tail < N_TAILS; tail++)
+        lb_tail_percentile_clear (&self->tails[layer][op][tail]);
+  g_free (self->tails);
 }
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RangeFinder, range_finder_clear)
 
 static void
 add_matrix (LbTailPercentile *tail, const LbMatrix *matrix)
@@ -51,54 +50,16 @@ add_matrix (LbTailPercentile *tail, const LbMatrix *matrix)
     lb_tail_percentile_add (tail, lb_matrix_row (matrix, row), matrix->columns);
 }
 
-static gboolean
-lb_range_finder_multiply (LbEngine *engine,
-                          const LbProduct *product,
-                          LbMatrix *out,
-                          LbEngineCounts *counts,
-                          GCancellable *cancellable,
-                          GError **error)
+static void
+observe (const LbProduct *product, const LbMatrix *out, gpointer user_data)
 {
-  LbRangeFinder *self = LB_RANGE_FINDER (engine);
+  RangeFinder *self = user_data;
   LbTailPercentile *tails = self->tails[product->key.layer][product->key.op];
 
-  if (!lb_engine_multiply (self->digital, product, out, counts, cancellable, error))
-    return FALSE;
   add_matrix (&tails[TAIL_INPUT], product->a);
   if (product->kind == LB_PRODUCT_ATTENTION)
     add_matrix (&tails[TAIL_SECOND], product->b);
   add_matrix (&tails[TAIL_OUTPUT], out);
-  return TRUE;
-}
-
-static void
-lb_range_finder_finalize (GObject *object)
-{
-  LbRangeFinder *self = LB_RANGE_FINDER (object);
-
-  for (guint layer = 0; layer < self->layers; layer++)
-    for (guint op = 0; op < LB_N_OPS; op++)
-      for (guint tail = 0; tail < N_TAILS; tail++)
-        lb_tail_percentile_clear (&self->tails[layer][op][tail]);
-  g_free (self->tails);
-  g_clear_object (&self->digital);
-  G_OBJECT_CLASS (lb_range_finder_parent_class)->finalize (object);
-}
-
-static void
-lb_range_finder_class_init (LbRangeFinderClass *klass)
-{
-  LbEngineClass *engine_class = LB_ENGINE_CLASS (klass);
-
-  G_OBJECT_CLASS (klass)->finalize = lb_range_finder_finalize;
-  engine_class->get_name = lb_range_finder_get_name;
-  engine_class->multiply = lb_range_finder_multiply;
-}
-
-static void
-lb_range_finder_init (LbRangeFinder *self)
-{
-  self->digital = lb_digital_engine_new ();
 }
 
 /* How many values the operator takes and gives: @tokens of all windows, and
@@ -125,17 +86,14 @@ init_tails (
                            OUTPUT_PERCENT);
 }
 
-static LbRangeFinder *
-finder_new (const LbModelConfig *config, gsize tokens, gsize squares)
+static void
+range_finder_init (RangeFinder *self, const LbModelConfig *config, gsize tokens, gsize squares)
 {
-  LbRangeFinder *self = g_object_new (LB_TYPE_RANGE_FINDER, NULL);
-
   self->layers = config->layers;
   self->tails = g_malloc0_n (config->layers, sizeof *self->tails);
   for (guint layer = 0; layer < config->layers; layer++)
     for (guint op = 0; op < LB_N_OPS; op++)
       init_tails (self->tails[layer][op], config, (LbTransformerOp) op, tokens, squares);
-  return self;
 }
 
 static void
@@ -168,7 +126,7 @@ set_weight_range (float *range, const LbMatrix *weight)
 }
 
 static gboolean
-set_layer (LbRanges *self, LbModel *model, LbRangeFinder *finder, guint layer, GError **error)
+set_layer (LbRanges *self, LbModel *model, RangeFinder *finder, guint layer, GError **error)
 {
   g_autoptr (LbLayer) held = lb_model_hold_layer (model, layer, error);
 
@@ -189,35 +147,6 @@ set_layer (LbRanges *self, LbModel *model, LbRangeFinder *finder, guint layer, G
   return TRUE;
 }
 
-static gboolean
-read_windows (LbModel *model,
-              LbRangeFinder *finder,
-              const guint32 *tokens,
-              gsize count,
-              LbRangesFunc func,
-              gpointer user_data,
-              GCancellable *cancellable,
-              GError **error)
-{
-  const gsize context = lb_model_get_config (model)->context;
-  const guint windows = (guint) ((count + context - 1) / context);
-  g_autoptr (LbForward) forward = lb_forward_new (model);
-
-  lb_forward_set_engine (forward, LB_ENGINE (finder));
-  for (guint window = 0; window < windows; window++)
-    {
-      const gsize first = window * context;
-      g_autoptr (LbMatrix) logits = lb_forward_run (forward, tokens + first, MIN (context, count - first),
-                                                    window, NULL, cancellable, error);
-
-      if (logits == NULL)
-        return FALSE;
-      if (func != NULL)
-        func (window + 1, windows, user_data);
-    }
-  return TRUE;
-}
-
 LbRanges *
 lb_ranges_find (LbModel *model,
                 const guint32 *tokens,
@@ -229,7 +158,7 @@ lb_ranges_find (LbModel *model,
                 GError **error)
 {
   const LbModelConfig *config;
-  g_autoptr (LbRangeFinder) finder = NULL;
+  g_auto (RangeFinder) finder = { 0 };
   g_autoptr (LbRanges) self = NULL;
   gsize last;
 
@@ -247,14 +176,14 @@ lb_ranges_find (LbModel *model,
   config = lb_model_get_config (model);
   count = MIN (count, (gsize) windows * config->context);
   last = count % config->context;
-  finder = finder_new (config, count, (count - last) * config->context + last * last);
-  if (!read_windows (model, finder, tokens, count, func, user_data, cancellable, error))
+  range_finder_init (&finder, config, count, (count - last) * config->context + last * last);
+  if (!lb_observe_windows (model, tokens, count, observe, &finder, func, user_data, cancellable, error))
     return NULL;
   self = g_new0 (LbRanges, 1);
   self->layers = config->layers;
   self->values = g_malloc0_n (config->layers, sizeof *self->values);
   for (guint layer = 0; layer < config->layers; layer++)
-    if (!set_layer (self, model, finder, layer, error))
+    if (!set_layer (self, model, &finder, layer, error))
       return NULL;
   return g_steal_pointer (&self);
 }
