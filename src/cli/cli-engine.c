@@ -201,10 +201,10 @@ cli_add_counts (LbQuantities *results, const LbEngineCounts *counts)
 {
   lb_quantities_set (results, "dot_products", (double) counts->dot_products, "");
   lb_quantities_set (results, "macs", (double) counts->macs, "");
-  if (counts->exposures == 0)
-    return;
   lb_quantities_set (results, "exposures", (double) counts->exposures, "");
   lb_quantities_set (results, "unusable", (double) counts->unusable, "");
+  if (counts->exposures == 0)
+    return;
   lb_quantities_set (results, "photons", counts->photons, "");
   lb_quantities_set (results, "detected_electrons", counts->detected_electrons, "");
   lb_quantities_set (results, "duration_s", counts->bench_time_s, "s");
