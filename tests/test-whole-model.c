@@ -2,8 +2,12 @@
 #include <glib/gstdio.h>
 #include <lb-gemm.h>
 #include <lb-generate.h>
+#include <lb-int8-engine.h>
+#include <lb-npy.h>
 #include <lb-perplexity.h>
+#include <lb-quantiser.h>
 #include <lb-ranges.h>
+#include <lb-sigma-means.h>
 #include <lb-statistics.h>
 #include <lb-tail-percentile.h>
 #include <math.h>
@@ -474,6 +478,202 @@ test_ranges_of_nothing (Small *self, gconstpointer data)
   g_assert_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_TEXT);
 }
 
+/* --- Calibrated means ---------------------------------------------------------------------- */
+
+/* Mean over all outputs of one pass of the products of all windows, by
+ * computing every one of them. */
+typedef struct
+{
+  LbEngine parent_instance;
+  double sums[FIXTURE_LAYERS][LB_N_OPS][FIXTURE_HEADS][4];
+  double counts[FIXTURE_LAYERS][LB_N_OPS][FIXTURE_HEADS];
+} TestAverager;
+
+typedef LbEngineClass TestAveragerClass;
+
+static GType test_averager_get_type (void);
+G_DEFINE_TYPE (TestAverager, test_averager, LB_TYPE_ENGINE)
+
+static double
+part_of (float value, gboolean negative)
+{
+  return fmax (negative ? -(double) value : (double) value, 0);
+}
+
+static double
+largest_part (const LbMatrix *matrix, gsize first, gsize rows, gboolean negative)
+{
+  double largest = 0;
+
+  for (gsize row = first; row < first + rows; row++)
+    for (gsize k = 0; k < matrix->columns; k++)
+      largest = fmax (largest, part_of (lb_matrix_get (matrix, row, k), negative));
+  return largest > 0 ? largest : 1;
+}
+
+static double
+pass_output (
+    const LbMatrix *a, const LbMatrix *b, gsize row, gsize column, gboolean minus_a, gboolean minus_b)
+{
+  const double x = largest_part (a, row, 1, minus_a), w = largest_part (b, 0, b->rows, minus_b);
+  double sum = 0;
+
+  for (gsize k = 0; k < a->columns; k++)
+    sum += part_of (lb_matrix_get (a, row, k), minus_a) / x *
+           part_of (lb_matrix_get (b, column, k), minus_b) / w;
+  return sum;
+}
+
+static gboolean
+test_averager_multiply (LbEngine *engine,
+                        const LbProduct *product,
+                        LbMatrix *out,
+                        LbEngineCounts *counts,
+                        GCancellable *cancellable,
+                        GError **error)
+{
+  static const gboolean minus_a[] = { FALSE, TRUE, FALSE, TRUE }, minus_b[] = { FALSE, TRUE, TRUE, FALSE };
+  TestAverager *self = (TestAverager *) engine;
+  const LbProductKey *key = &product->key;
+  const LbQuantiser first = { product->ranges[0], product->ranges[1], 256, 0 };
+  const LbQuantiser second = { product->ranges[2], product->ranges[3], 256, (float) product->slm_floor };
+  g_autoptr (LbMatrix) a = lb_quantiser_apply_matrix (&first, product->a);
+  g_autoptr (LbMatrix) b = lb_quantiser_apply_matrix (&second, product->b);
+
+  lb_gemm_nt (product->a, product->b, out);
+  for (gsize row = 0; row < a->rows; row++)
+    for (gsize column = 0; column < b->rows; column++)
+      for (guint pass = 0; pass < 4; pass++)
+        self->sums[key->layer][key->op][key->head][pass] +=
+            pass_output (a, b, row, column, minus_a[pass], minus_b[pass]);
+  self->counts[key->layer][key->op][key->head] += (double) a->rows * (double) b->rows;
+  return TRUE;
+}
+
+static const char *
+test_averager_get_name (LbEngine *engine)
+{
+  return "averager";
+}
+
+static void
+test_averager_class_init (TestAveragerClass *klass)
+{
+  klass->get_name = test_averager_get_name;
+  klass->multiply = test_averager_multiply;
+}
+
+static void
+test_averager_init (TestAverager *self)
+{
+}
+
+static void
+test_sigma_means (Small *self, gconstpointer data)
+{
+  const gsize count = FIXTURE_CONTEXT + 5;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbRanges) ranges =
+      lb_ranges_find (self->model, self->tokens, TEXT_LENGTH, 4, NULL, NULL, NULL, &error);
+  g_autoptr (LbEngine) averager = g_object_new (test_averager_get_type (), NULL);
+  const TestAverager *plain = (const TestAverager *) averager;
+  g_autoptr (LbSigmaMeans) means = NULL;
+
+  g_assert_no_error (error);
+  lb_model_set_ranges (self->model, ranges);
+  means = lb_sigma_means_find (self->model, self->tokens, count, 4, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  lb_forward_set_engine (self->forward, averager);
+  for (gsize first = 0; first < count; first += FIXTURE_CONTEXT)
+    {
+      g_autoptr (LbMatrix) logits = lb_forward_run (
+          self->forward, self->tokens + first, MIN (FIXTURE_CONTEXT, count - first), 0, NULL, NULL, &error);
+
+      g_assert_no_error (error);
+    }
+  for (guint i = 0; i < FIXTURE_LAYERS * LB_N_OPS; i++)
+    {
+      const guint layer = i / LB_N_OPS, op = i % LB_N_OPS;
+
+      for (guint head = 0; head < (op == LB_OP_QK || op == LB_OP_AV ? FIXTURE_HEADS : 1); head++)
+        for (guint pass = 0; pass < 4; pass++)
+          g_assert_cmpfloat_with_epsilon ((double) means->values[layer][op][4 * head + pass],
+                                          plain->sums[layer][op][head][pass] / plain->counts[layer][op][head],
+                                          1e-4);
+    }
+  g_assert_null (lb_model_get_sigma_means (self->model, 1, LB_OP_QK));
+  lb_model_set_sigma_means (self->model, means);
+  g_assert_cmpmem (lb_model_get_sigma_means (self->model, 1, LB_OP_QK), 4 * FIXTURE_HEADS * sizeof (float),
+                   means->values[1][LB_OP_QK], 4 * FIXTURE_HEADS * sizeof (float));
+}
+
+static void
+test_sigma_means_need_ranges (Small *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (lb_sigma_means_find (self->model, self->tokens, TEXT_LENGTH, 4, NULL, NULL, NULL, &error));
+  g_assert_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_RANGES);
+}
+
+/* --- The 8-bit engine through a whole model ---------------------------------------------- */
+
+static LbNpy *
+read_reference (const char *name, gsize count)
+{
+  g_autofree char *path = fixture_reference (name);
+  g_autoptr (GError) error = NULL;
+  LbNpy *array = lb_npy_read (path, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (array->count, ==, count);
+  return array;
+}
+
+/* Loss within 1e-3 nats, logits within 2 % rms of the reference's. */
+static void
+test_int8_model (void)
+{
+  g_autoptr (LbNpy) tokens = read_reference ("tokens.npy", 128);
+  g_autoptr (LbNpy) expected = read_reference ("logits-int8-det-every-8th.npy", 16 * 2048);
+  g_autoptr (LbNpy) expected_losses = read_reference ("losses-int8-det.npy", 127);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbModel) model = lb_model_open_named (NULL, &error);
+  g_autoptr (LbForward) forward = lb_forward_new (model);
+  g_autoptr (LbEngine) engine = lb_int8_engine_new (FALSE);
+  g_autoptr (LbMatrix) logits = NULL;
+  g_autoptr (LbMatrix) predicting = NULL;
+  double losses[127], loss = 0, expected_loss = 0, square = 0, spread = 0;
+  guint32 ids[128];
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < 128; i++)
+    ids[i] = (guint32) tokens->values[i];
+  lb_forward_set_engine (forward, engine);
+  logits = lb_forward_run (forward, ids, 128, 0, NULL, NULL, &error);
+  g_assert_no_error (error);
+  for (gsize i = 0; i < 16; i++)
+    for (gsize j = 0; j < 2048; j++)
+      {
+        const double value = (double) expected->values[i * 2048 + j];
+        const double difference = (double) lb_matrix_get (logits, 8 * i + 7, j) - value;
+
+        square += difference * difference;
+        spread += value * value;
+      }
+  predicting = lb_matrix_new_view (logits, 0, 0, 127, 2048);
+  lb_cross_entropy (predicting, ids + 1, losses);
+  for (guint i = 0; i < 127; i++)
+    {
+      loss += losses[i] / 127;
+      expected_loss += (double) expected_losses->values[i] / 127;
+    }
+  g_test_message ("logits: rms difference %g of their rms; loss %.6f, reference %.6f", sqrt (square / spread),
+                  loss, expected_loss);
+  g_assert_cmpfloat (sqrt (square / spread), <, 0.02);
+  g_assert_cmpfloat (fabs (loss - expected_loss), <, 1e-3);
+}
+
 #define ADD(path, function)                                                                                  \
   g_test_add ("/transformer/" path, Small, NULL, small_set_up, function, small_tear_down)
 
@@ -500,6 +700,9 @@ main (int argc, char *argv[])
   ADD ("ranges/equal-percentiles-of-all-values", test_ranges);
   ADD ("ranges/become-the-models", test_ranges_become_the_models);
   ADD ("ranges/text-of-nothing-is-refused", test_ranges_of_nothing);
+  ADD ("sigma-means/equal-the-means-of-all-outputs", test_sigma_means);
+  ADD ("sigma-means/without-ranges-are-refused", test_sigma_means_need_ranges);
+  g_test_add_func ("/transformer/int8/logits-and-loss-of-a-whole-model-equal-the-reference", test_int8_model);
 
   return g_test_run ();
 }

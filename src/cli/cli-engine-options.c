@@ -8,6 +8,8 @@
 
 #define DEFAULT_PHOTONS 2000
 #define MAX_THREADS 1024
+#define MIN_BITS 1
+#define MAX_BITS 16
 #define ENGINES "digital, int8, noise, bench"
 
 static const char *const engine_names[CLI_N_ENGINES] = { "digital", "int8", "noise", "bench" };
@@ -47,7 +49,8 @@ cli_engine_entries (CliEngineOptions *options, gboolean whole_model)
       N_ ("FILE") },
     { "source-lut", 0, 0, G_OPTION_ARG_FILENAME, &options->source_lut,
       N_ ("look-up table of the source plane, of noise"), N_ ("FILE") },
-    { "bits", 0, 0, G_OPTION_ARG_INT, &options->bits, N_ ("of the quantiser, of int8 and noise"), "N" },
+    { "bits", 0, 0, G_OPTION_ARG_INT, &options->bits,
+      N_ ("of operands without a table, of noise (default 8 for a model, none for a product alone)"), "N" },
     { "noise-model", 0, 0, G_OPTION_ARG_FILENAME, &options->noise_model,
       N_ ("noise of a bench as it was measured, of noise (default: the paper's)"), N_ ("FILE") },
     { "sigma-mean", 0, 0, G_OPTION_ARG_STRING, &options->sigma_mean,
@@ -60,8 +63,9 @@ cli_engine_entries (CliEngineOptions *options, gboolean whole_model)
     { "route", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->routes,
       N_ ("sends an operator to an engine, as in 3.w2=bench or *.qk=noise; more than one may be given"),
       N_ ("LAYER.OP=ENGINE") },
-    { "find-ranges", 0, 0, G_OPTION_ARG_FILENAME, &options->find_ranges,
-      N_ ("find the quantiser's ranges on this text instead of taking the model's"), N_ ("FILE") },
+    { "calibration-text", 0, 0, G_OPTION_ARG_FILENAME, &options->calibration_text,
+      N_ ("where to find what the model does not have: ranges of the quantiser, calibrated means"),
+      N_ ("FILE") },
     { NULL },
   };
   GOptionEntry *all = append_entries (cli_bench_entries (&options->bench), entries);
@@ -180,6 +184,10 @@ check_noise (Cli *cli, const CliEngineOptions *options)
     return cli_wrong (cli, _ ("--mode is \"%s\": it can be exact or moment"), options->mode);
   if (!is_one_of (options->sigma_mean, "paper", "calibrated"))
     return cli_wrong (cli, _ ("--sigma-mean is \"%s\": it can be paper or calibrated"), options->sigma_mean);
+  if (options->bits != 0 && (options->bits < MIN_BITS || options->bits > MAX_BITS))
+    return cli_wrong (cli, _ ("--bits is %d: it can be %d to %d"), options->bits, MIN_BITS, MAX_BITS);
+  if (options->bits != 0 && !cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
+    return cli_wrong (cli, _ ("%s goes with --engine noise (or a --route to it)"), "--bits");
   for (guint i = 0; i < G_N_ELEMENTS (given); i++)
     if (given[i].value != NULL && !cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
       return cli_wrong (cli, _ ("%s goes with --engine noise (or a --route to it)"), given[i].name);
@@ -198,8 +206,6 @@ cli_engine_options_check (Cli *cli, CliEngineOptions *options)
   for (guint i = 0; options->routes != NULL && options->routes[i] != NULL; i++)
     if (!cli_route_parse (options->routes[i], &route, &error))
       return cli_fail (cli, error);
-  if (options->bits != 0 && (options->bits < 2 || options->bits > 16))
-    return cli_wrong (cli, _ ("--bits is %d: it can be 2 to 16"), options->bits);
   if (options->threads < 0 || options->threads > MAX_THREADS)
     return cli_wrong (cli, _ ("--threads is %d: it can be 1 to %d, or 0 for one a core"), options->threads,
                       MAX_THREADS);
@@ -227,7 +233,7 @@ cli_engine_options_clear (CliEngineOptions *options)
   g_free (options->source_lut);
   g_free (options->noise_model);
   g_free (options->sigma_mean);
-  g_free (options->find_ranges);
+  g_free (options->calibration_text);
 }
 
 void
@@ -250,4 +256,8 @@ cli_add_engine (LbQuantities *results, const CliEngineOptions *options)
     lb_quantities_set (results, "photons_per_mac", options->photons_per_mac, "");
   else
     lb_quantities_set_text (results, "photons_per_mac", "inf");
+  if (!cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
+    return;
+  lb_quantities_set_text (results, "mode", options->mode != NULL ? options->mode : "exact");
+  lb_quantities_set_text (results, "sigma_mean", options->sigma_mean != NULL ? options->sigma_mean : "paper");
 }

@@ -5,7 +5,10 @@
 
 #include <glib/gi18n.h>
 #include <lb-bench-engine.h>
+#include <lb-int8-engine.h>
+#include <lb-noise-engine.h>
 #include <lb-ranges.h>
+#include <lb-sigma-means.h>
 #include <lb-tokenizer.h>
 
 /* Products of a run get noise keys apart from those of experiments and
@@ -53,12 +56,48 @@ open_bench (
   return lb_session_begin_run (engines->place.session, run_kind, settings, &engines->run, error);
 }
 
+static gboolean
+read_table (const char *path, LbLookupTable **table, GError **error)
+{
+  *table = path != NULL ? lb_lookup_table_new_from_file (path, error) : NULL;
+  return path == NULL || *table != NULL;
+}
+
+static LbEngine *
+new_noise_engine (const CliEngineOptions *options, GError **error)
+{
+  g_autoptr (LbLookupTable) slm = NULL;
+  g_autoptr (LbLookupTable) source = NULL;
+  LbNoiseOptions noise;
+
+  if (!read_table (options->slm_lut, &slm, error) || !read_table (options->source_lut, &source, error))
+    return NULL;
+  lb_noise_options_init (&noise);
+  noise.photons_per_mac = options->photons_per_mac;
+  noise.slm = slm;
+  noise.source = source;
+  noise.bits = (guint) options->bits;
+  if (g_strcmp0 (options->mode, "moment") == 0)
+    noise.mode = LB_NOISE_MOMENT;
+  if (g_strcmp0 (options->sigma_mean, "calibrated") == 0)
+    noise.sigma_mean = LB_SIGMA_CALIBRATED;
+  return lb_noise_engine_new (&noise);
+}
+
 gboolean
 cli_engines_open (
     Cli *cli, CliEngines *engines, const CliEngineOptions *options, const char *run_kind, GError **error)
 {
   *engines = (CliEngines){ { NULL } };
   engines->engines[CLI_ENGINE_DIGITAL] = lb_digital_engine_new ();
+  if (cli_engine_is_wanted (options, CLI_ENGINE_INT8))
+    engines->engines[CLI_ENGINE_INT8] = lb_int8_engine_new (TRUE);
+  if (cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
+    {
+      engines->engines[CLI_ENGINE_NOISE] = new_noise_engine (options, error);
+      if (engines->engines[CLI_ENGINE_NOISE] == NULL)
+        return FALSE;
+    }
   return !cli_engine_is_wanted (options, CLI_ENGINE_BENCH) ||
          open_bench (cli, engines, options, run_kind, error);
 }
@@ -111,45 +150,76 @@ cli_read_tokens (LbModel *model, const char *path, const char *text, GError **er
 }
 
 static void
-ranges_progress_cb (guint done, guint windows, gpointer user_data)
+calibrating_cb (guint done, guint windows, gpointer user_data)
 {
-  cli_progress_update (user_data, _ ("Finding ranges"), (double) done / windows);
+  cli_progress_update (user_data, _ ("Reading the calibration text"), (double) done / windows);
 }
 
+/* Whether some operator has no calibrated means. */
 static gboolean
-find_ranges (Cli *cli, LbModel *model, const char *path, GError **error)
+lacks_means (LbModel *model)
+{
+  const guint layers = lb_model_get_config (model)->layers;
+
+  for (guint i = 0; i < layers * LB_N_OPS; i++)
+    if (lb_model_get_sigma_means (model, i / LB_N_OPS, (LbTransformerOp) (i % LB_N_OPS)) == NULL)
+      return TRUE;
+  return FALSE;
+}
+
+/* Ranges if the model has none, and means if these are @wanted and it has none. */
+static gboolean
+calibrate_model (Cli *cli, LbModel *model, const char *path, gboolean means_wanted, GError **error)
 {
   g_autoptr (GArray) tokens = cli_read_tokens (model, path, NULL, error);
-  g_autoptr (LbRanges) ranges = NULL;
+  const guint32 *ids = tokens != NULL ? (const guint32 *) (const void *) tokens->data : NULL;
   g_auto (CliProgress) progress = { NULL };
 
   if (tokens == NULL)
     return FALSE;
   cli_progress_init (&progress);
-  ranges = lb_ranges_find (model, (const guint32 *) (const void *) tokens->data, tokens->len,
-                           LB_RANGES_WINDOWS, ranges_progress_cb, &progress, cli->cancellable, error);
-  if (ranges == NULL)
-    return FALSE;
-  lb_model_set_ranges (model, ranges);
+  if (!lb_model_get_config (model)->quantised)
+    {
+      g_autoptr (LbRanges) ranges = lb_ranges_find (model, ids, tokens->len, LB_RANGES_WINDOWS,
+                                                    calibrating_cb, &progress, cli->cancellable, error);
+
+      if (ranges == NULL)
+        return FALSE;
+      lb_model_set_ranges (model, ranges);
+    }
+  if (means_wanted && lacks_means (model))
+    {
+      g_autoptr (LbSigmaMeans) means = lb_sigma_means_find (
+          model, ids, tokens->len, LB_RANGES_WINDOWS, calibrating_cb, &progress, cli->cancellable, error);
+
+      if (means == NULL)
+        return FALSE;
+      lb_model_set_sigma_means (model, means);
+    }
   return TRUE;
 }
 
-/* Engines that quantise cannot do without ranges. */
+/* Engines that quantise cannot do without ranges, nor the calibrated mean
+ * without its constants. */
 static gboolean
-check_ranges (LbModel *model, const CliEngineOptions *options, GError **error)
+check_model (LbModel *model, const CliEngineOptions *options, gboolean means_wanted, GError **error)
 {
-  static const CliEngineKind kinds[] = { CLI_ENGINE_INT8, CLI_ENGINE_NOISE };
+  const gboolean quantises =
+      cli_engine_is_wanted (options, CLI_ENGINE_INT8) || cli_engine_is_wanted (options, CLI_ENGINE_NOISE);
 
-  for (guint i = 0; i < G_N_ELEMENTS (kinds) && !lb_model_get_config (model)->quantised; i++)
-    if (cli_engine_is_wanted (options, kinds[i]))
-      {
-        g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_RANGES,
-                     _ ("the model \"%s\" was never quantised, and the engine needs ranges: give a text to "
-                        "find them on (--find-ranges FILE)"),
-                     lb_model_get_name (model));
-        return FALSE;
-      }
-  return TRUE;
+  if (quantises && !lb_model_get_config (model)->quantised)
+    g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_RANGES,
+                 _ ("the model \"%s\" was never quantised, and the engine needs ranges: give a text to find "
+                    "them on (--calibration-text FILE)"),
+                 lb_model_get_name (model));
+  else if (means_wanted && lacks_means (model))
+    g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_RANGES,
+                 _ ("the model \"%s\" has no calibrated means: give a text to find them on "
+                    "(--calibration-text FILE), or leave --sigma-mean at paper"),
+                 lb_model_get_name (model));
+  else
+    return TRUE;
+  return FALSE;
 }
 
 static gboolean
@@ -178,12 +248,14 @@ LbForward *
 cli_engines_new_forward (
     Cli *cli, CliEngines *engines, const CliEngineOptions *options, const char *model_name, GError **error)
 {
+  const gboolean means_wanted = g_strcmp0 (options->sigma_mean, "calibrated") == 0;
   g_autoptr (LbModel) model = lb_model_open_named (model_name, error);
   g_autoptr (LbForward) forward = NULL;
 
   if (model == NULL ||
-      (options->find_ranges != NULL && !find_ranges (cli, model, options->find_ranges, error)) ||
-      !check_ranges (model, options, error))
+      (options->calibration_text != NULL &&
+       !calibrate_model (cli, model, options->calibration_text, means_wanted, error)) ||
+      !check_model (model, options, means_wanted, error))
     return NULL;
   forward = lb_forward_new (model);
   lb_forward_set_seed (forward, (guint64) options->bench.seed);
@@ -201,6 +273,8 @@ cli_add_counts (LbQuantities *results, const LbEngineCounts *counts)
 {
   lb_quantities_set (results, "dot_products", (double) counts->dot_products, "");
   lb_quantities_set (results, "macs", (double) counts->macs, "");
+  if (counts->exact_instead > 0)
+    lb_quantities_set (results, "exact_instead", (double) counts->exact_instead, "");
   lb_quantities_set (results, "exposures", (double) counts->exposures, "");
   lb_quantities_set (results, "unusable", (double) counts->unusable, "");
   if (counts->exposures == 0)

@@ -29,7 +29,7 @@ typedef struct
   char *source_lut;
   char *noise_model;
   char *sigma_mean;
-  char *find_ranges;
+  char *calibration_text;
   int bits;
   int threads;
   gboolean calibrate;
@@ -79,7 +79,7 @@ gboolean
 cli_engines_close (Cli *cli, CliEngines *engines, gboolean done, const LbQuantities *results, GError **error);
 
 /*
- * Opens the model, finds ranges if asked, sends all operators to the engine and
+ * Opens the model, finds what it lacks on the calibration text, sends all operators to the engine and
  * the routed ones to theirs. Wrong layers or operators, and engines that need
  * ranges where the model has none: an error.
  */

@@ -25,7 +25,9 @@ void lb_forward_set_seed (LbForward *self, guint64 seed);
  * window longer than the context or a token outside the vocabulary, or the
  * engine's, after its layer and operator. @window: its index in the text, for
  * the keys of random numbers. @counts (may be NULL): the products of all
- * engines are added, digital ones too. One run at a time. */
+ * engines are added, digital ones too. A dot product that an engine could not
+ * measure (NAN, counted as unusable) does not end the pass: the digital product
+ * of the same clamped operands takes its place. One run at a time. */
 LbMatrix *lb_forward_run (LbForward *self,
                           const guint32 *tokens,
                           gsize count,
