@@ -51,8 +51,6 @@ cli_engine_entries (CliEngineOptions *options, gboolean whole_model)
       N_ ("look-up table of the source plane, of noise"), N_ ("FILE") },
     { "bits", 0, 0, G_OPTION_ARG_INT, &options->bits,
       N_ ("of operands without a table, of noise (default 8 for a model, none for a product alone)"), "N" },
-    { "noise-model", 0, 0, G_OPTION_ARG_FILENAME, &options->noise_model,
-      N_ ("noise of a bench as it was measured, of noise (default: the paper's)"), N_ ("FILE") },
     { "sigma-mean", 0, 0, G_OPTION_ARG_STRING, &options->sigma_mean,
       N_ ("of noise: mean of the output itself (paper), or of a calibration text"), "paper|calibrated" },
     { "threads", 0, 0, G_OPTION_ARG_INT, &options->threads, N_ ("of computing (default: one a core)"), "N" },
@@ -177,7 +175,6 @@ check_noise (Cli *cli, const CliEngineOptions *options)
   } given[] = { { "--mode", options->mode },
                 { "--slm-lut", options->slm_lut },
                 { "--source-lut", options->source_lut },
-                { "--noise-model", options->noise_model },
                 { "--sigma-mean", options->sigma_mean } };
 
   if (!is_one_of (options->mode, "exact", "moment"))
@@ -231,7 +228,6 @@ cli_engine_options_clear (CliEngineOptions *options)
   g_free (options->mode);
   g_free (options->slm_lut);
   g_free (options->source_lut);
-  g_free (options->noise_model);
   g_free (options->sigma_mean);
   g_free (options->calibration_text);
 }

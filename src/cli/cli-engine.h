@@ -27,7 +27,6 @@ typedef struct
   char *mode;
   char *slm_lut;
   char *source_lut;
-  char *noise_model;
   char *sigma_mean;
   char *calibration_text;
   int bits;
