@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <glib/gstdio.h>
+#include <lb-forward.h>
+#include <lb-perplexity.h>
 #include <lb-report.h>
+#include <lb-tokenizer.h>
 #include <lb-workflow.h>
+#include <math.h>
+
+#include "model-fixture.h"
 
 /* The whole way in one process: a simulated bench is calibrated and measures,
  * on small planes. M runs in the test's thread, the work in another. */
@@ -13,10 +19,10 @@ typedef struct
   LbSession *session;
   char *folder;
   GMainLoop *loop;
-} Fixture;
+} Place;
 
 static void
-fixture_set_up (Fixture *fixture, gconstpointer data)
+fixture_set_up (Place *fixture, gconstpointer data)
 {
   const LbBenchOptions options = { .seed = 11, .world_seed = 11 };
   g_autoptr (LbSetup) setup = NULL;
@@ -61,7 +67,7 @@ remove_folder (const char *path)
 }
 
 static void
-fixture_tear_down (Fixture *fixture, gconstpointer data)
+fixture_tear_down (Place *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
 
@@ -78,7 +84,7 @@ fixture_tear_down (Fixture *fixture, gconstpointer data)
 }
 
 static void
-calibrate (Fixture *fixture)
+calibrate (Place *fixture)
 {
   g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GError) error = NULL;
@@ -92,7 +98,7 @@ calibrate (Fixture *fixture)
 }
 
 static void
-test_uncalibrated_is_refused (Fixture *fixture, gconstpointer data)
+test_uncalibrated_is_refused (Place *fixture, gconstpointer data)
 {
   const LbExperimentPlace place = { fixture->bench, fixture->calibrations, fixture->session, FALSE };
   const guint length = 16;
@@ -118,7 +124,7 @@ count_snapshot_cb (LbSnapshot *snapshot, gpointer user_data)
 }
 
 static void
-test_session_from_calibration_to_report (Fixture *fixture, gconstpointer data)
+test_session_from_calibration_to_report (Place *fixture, gconstpointer data)
 {
   const LbExperimentPlace place = { fixture->bench, fixture->calibrations, fixture->session, TRUE };
   g_autoptr (LbExperiment) experiment = NULL;
@@ -160,6 +166,234 @@ test_session_from_calibration_to_report (Fixture *fixture, gconstpointer data)
   g_assert_true (g_file_test (report, G_FILE_TEST_IS_REGULAR));
 }
 
+/* Rows of the last run, and how many runs there are. */
+static GArray *
+get_rows (Place *fixture, const char *kind)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) runs = lb_session_list_runs (fixture->session, &error);
+  const LbSessionRun *run;
+  GArray *rows;
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (runs->len, ==, 1);
+  run = g_ptr_array_index (runs, 0);
+  g_assert_cmpstr (run->kind, ==, kind);
+  g_assert_cmpint (run->state, ==, LB_RUN_FINISHED);
+  rows = lb_session_get_rows (fixture->session, run->id, &error);
+  g_assert_no_error (error);
+  return rows;
+}
+
+static double
+clamped_product (const LbMatrix *a, const LbMatrix *b, const float *ranges, guint row, guint column)
+{
+  double sum = 0;
+
+  for (gsize k = 0; k < a->columns; k++)
+    {
+      const float x = lb_matrix_get (a, row, k), w = lb_matrix_get (b, column, k);
+
+      sum += (double) CLAMP (x, ranges[0], ranges[1]) * (double) CLAMP (w, ranges[2], ranges[3]);
+    }
+  return sum;
+}
+
+static void
+test_layer (Place *fixture, gconstpointer data)
+{
+  const LbExperimentPlace place = { fixture->bench, fixture->calibrations, fixture->session, TRUE };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbExperiment) experiment = lb_layer_experiment_new (NULL, NULL, 2, 0, LB_OP_W2, 7, 2000, &error);
+  g_autoptr (LbModel) model = lb_model_open_named (NULL, NULL);
+  g_autoptr (LbForward) forward = lb_forward_new (model);
+  g_autoptr (LbTokenizer) tokenizer = lb_tokenizer_new (lb_model_get_directory (model), 2048, NULL);
+  g_autoptr (GArray) tokens = lb_tokenizer_encode (tokenizer, lb_experiment_default_text (), -1, NULL);
+  g_autoptr (LbMatrix) a = NULL;
+  g_autoptr (LbMatrix) b = NULL;
+  g_autoptr (GArray) rows = NULL;
+  const LbQuantities *results;
+
+  g_assert_no_error (error);
+  calibrate (fixture);
+  lb_experiment_run (experiment, &place, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  results = lb_experiment_get_results (experiment);
+  g_assert_cmpfloat (lb_quantities_get (results, "normalised_error", 1), <, 0.021);
+  g_assert_cmpfloat (lb_quantities_get (results, "normalised_error", 1), <,
+                     lb_quantities_get (results, "normalised_error_uncalibrated", 0));
+  lb_forward_get_operands (forward, (const guint32 *) (const void *) tokens->data, 7, 2, 0, LB_OP_W2, &a, &b,
+                           &error);
+  g_assert_no_error (error);
+  rows = get_rows (fixture, "layer");
+  g_assert_cmpuint (rows->len, ==, 7 * 64);
+  for (guint i = 0; i < rows->len; i++)
+    {
+      const LbSessionRow *row = &g_array_index (rows, LbSessionRow, i);
+
+      g_assert_cmpfloat_with_epsilon (
+          row->ideal, clamped_product (a, b, lb_model_get_ranges (model, 2, LB_OP_W2), row->row, row->column),
+          1e-9);
+    }
+}
+
+static void
+test_wrong_layers (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (lb_layer_experiment_new (NULL, NULL, 4, 0, LB_OP_W1, 8, 2000, &error));
+  g_assert_error (error, LB_EXPERIMENT_ERROR, LB_EXPERIMENT_ERROR_SETTINGS);
+  g_clear_error (&error);
+  g_assert_null (lb_layer_experiment_new (NULL, NULL, 0, 4, LB_OP_AV, 8, 2000, &error));
+  g_assert_error (error, LB_EXPERIMENT_ERROR, LB_EXPERIMENT_ERROR_SETTINGS);
+  g_clear_error (&error);
+  g_assert_null (lb_model_experiment_new (NULL, "a", 8, 2000, &error));
+  g_assert_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_TEXT);
+}
+
+#define MODEL_TEXT "abcd dcba ab"
+#define MODEL_TOKENS 6
+
+static Fixture *
+make_model (void)
+{
+  Fixture *files = fixture_new ();
+
+  fixture_add_optical (files, "F32");
+  fixture_write_tensors (files, "model.safetensors", 0, -1);
+  fixture_write_vocabulary (files);
+  return files;
+}
+
+/* Mean loss of a digital pass. */
+static double
+digital_loss (const char *directory)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbModel) model = lb_model_open (directory, &error);
+  g_autoptr (LbForward) forward = lb_forward_new (model);
+  g_autoptr (LbTokenizer) tokenizer = lb_tokenizer_new (directory, FIXTURE_VOCABULARY, &error);
+  g_autoptr (GArray) tokens = lb_tokenizer_encode (tokenizer, MODEL_TEXT, -1, &error);
+  const guint32 *ids = (const guint32 *) (const void *) tokens->data;
+  g_autoptr (LbMatrix) logits = lb_forward_run (forward, ids, MODEL_TOKENS, 0, NULL, NULL, &error);
+  double losses[MODEL_TOKENS], sum = 0;
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (tokens->len, >, MODEL_TOKENS);
+  lb_cross_entropy (logits, ids + 1, losses);
+  for (guint i = 0; i < MODEL_TOKENS; i++)
+    sum += losses[i];
+  return sum / MODEL_TOKENS;
+}
+
+/* What a whole block has of dot products, by operator. */
+static const guint block[LB_N_OPS] = {
+  MODEL_TOKENS * FIXTURE_WIDTH,     MODEL_TOKENS *FIXTURE_WIDTH,
+  MODEL_TOKENS *FIXTURE_WIDTH,      FIXTURE_HEADS *MODEL_TOKENS *MODEL_TOKENS,
+  MODEL_TOKENS *FIXTURE_WIDTH,      MODEL_TOKENS *FIXTURE_WIDTH,
+  MODEL_TOKENS * 4 * FIXTURE_WIDTH, MODEL_TOKENS *FIXTURE_WIDTH,
+};
+
+static void
+check_groups (GArray *groups, GArray *rows)
+{
+  guint stored[FIXTURE_LAYERS * LB_N_OPS] = { 0 };
+
+  g_assert_cmpuint (groups->len, ==, FIXTURE_LAYERS * LB_N_OPS);
+  for (guint i = 0; i < rows->len; i++)
+    stored[g_array_index (rows, LbSessionRow, i).group]++;
+  for (guint i = 0; i < groups->len; i++)
+    {
+      const LbExperimentGroup *group = &g_array_index (groups, LbExperimentGroup, i);
+      g_autofree char *name = g_strdup_printf ("layer %u, %s", i / LB_N_OPS,
+                                               lb_transformer_op_get_name ((LbTransformerOp) (i % LB_N_OPS)));
+
+      g_test_message ("%s: normalised error %g", name, group->figures.normalised_error);
+      g_assert_cmpstr (group->name, ==, name);
+      g_assert_cmpuint (group->figures.count, ==, block[i % LB_N_OPS]);
+      g_assert_cmpuint (stored[i], ==, block[i % LB_N_OPS]);
+      g_assert_cmpuint (group->uncalibrated.count, ==, 0);
+      g_assert_cmpfloat (group->figures.normalised_error, <, 0.1);
+      g_assert_cmpfloat (group->figures.correlation, >, 0.98);
+    }
+}
+
+/* Largest difference between the ideal values of @layer's wq and the products of
+ * its operands in a digital pass. */
+static double
+operand_difference (const char *directory, const GArray *rows, guint layer)
+{
+  static const float open[] = { -INFINITY, INFINITY, -INFINITY, INFINITY };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbModel) model = lb_model_open (directory, &error);
+  g_autoptr (LbForward) forward = lb_forward_new (model);
+  g_autoptr (LbTokenizer) tokenizer = lb_tokenizer_new (directory, FIXTURE_VOCABULARY, &error);
+  g_autoptr (GArray) tokens = lb_tokenizer_encode (tokenizer, MODEL_TEXT, -1, &error);
+  g_autoptr (LbMatrix) a = NULL;
+  g_autoptr (LbMatrix) b = NULL;
+  double difference = 0;
+
+  lb_forward_get_operands (forward, (const guint32 *) (const void *) tokens->data, MODEL_TOKENS, layer, 0,
+                           LB_OP_WQ, &a, &b, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < rows->len; i++)
+    {
+      const LbSessionRow *row = &g_array_index (rows, LbSessionRow, i);
+
+      if (row->group == layer * LB_N_OPS + LB_OP_WQ)
+        difference =
+            fmax (difference, fabs (row->ideal - clamped_product (a, b, open, row->row, row->column)));
+    }
+  return difference;
+}
+
+static void
+test_model (Place *fixture, gconstpointer data)
+{
+  const LbExperimentPlace place = { fixture->bench, fixture->calibrations, fixture->session, TRUE };
+  g_autoptr (Fixture) files = make_model ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbExperiment) experiment =
+      lb_model_experiment_new (files->directory, MODEL_TEXT, MODEL_TOKENS, 2000, &error);
+  g_autoptr (GArray) rows = NULL;
+  const LbQuantities *results;
+  const GPtrArray *predictions;
+  const LbPrediction *last;
+  guint64 forecast;
+  double seconds, ideal = digital_loss (files->directory);
+  guint finished = 0;
+
+  g_assert_no_error (error);
+  calibrate (fixture);
+  lb_experiment_forecast (experiment, &place, &forecast, &seconds, &error);
+  g_assert_no_error (error);
+  lb_experiment_run (experiment, &place, count_snapshot_cb, &finished, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (finished, ==, 1);
+  results = lb_experiment_get_results (experiment);
+  g_assert_cmpfloat_with_epsilon (log (lb_quantities_get (results, "perplexity_ideal", 1)), ideal, 1e-9);
+  g_assert_cmpfloat (lb_quantities_get (results, "perplexity", NAN), !=,
+                     lb_quantities_get (results, "perplexity_ideal", NAN));
+  g_assert_cmpfloat (fabs (log (lb_quantities_get (results, "perplexity", 0)) - ideal), <, 0.5);
+  g_assert_cmpfloat (lb_quantities_get (results, "logits_relative_error", 1), <, 0.5);
+  g_assert_cmpfloat (lb_quantities_get (results, "predicted_tokens", 0), ==, MODEL_TOKENS);
+  g_assert_cmpfloat (lb_quantities_get (results, "unusable", 1), ==, 0);
+  g_assert_cmpfloat (fabs (lb_quantities_get (results, "exposures", 0) - (double) forecast), <,
+                     0.05 * (double) forecast);
+  rows = get_rows (fixture, "model");
+  check_groups (lb_experiment_get_groups (experiment), rows);
+  /* What the bench gives goes into the next product. */
+  g_assert_cmpfloat (operand_difference (files->directory, rows, 0), <, 1e-9);
+  g_assert_cmpfloat (operand_difference (files->directory, rows, 1), >, 1e-4);
+  predictions = lb_model_experiment_get_predictions (experiment);
+  g_assert_cmpuint (predictions->len, ==, MODEL_TOKENS);
+  last = g_ptr_array_index (predictions, MODEL_TOKENS - 1);
+  g_assert_nonnull (last->next);
+  g_assert_cmpfloat (last->ideal_probability, >=, exp (-last->ideal_loss));
+  g_assert_cmpfloat (last->measured_probability, >=, exp (-last->measured_loss));
+}
+
 static void
 cancel_cb (LbSnapshot *snapshot, gpointer user_data)
 {
@@ -167,7 +401,7 @@ cancel_cb (LbSnapshot *snapshot, gpointer user_data)
 }
 
 static void
-test_cancelled_run_keeps_its_rows (Fixture *fixture, gconstpointer data)
+test_cancelled_run_keeps_its_rows (Place *fixture, gconstpointer data)
 {
   const LbExperimentPlace place = { fixture->bench, fixture->calibrations, fixture->session, FALSE };
   const guint length = 256;
@@ -193,7 +427,7 @@ stop_cb (LbSnapshot *snapshot, gpointer user_data)
 }
 
 static void
-test_stopped_run_leaves_the_light_off (Fixture *fixture, gconstpointer data)
+test_stopped_run_leaves_the_light_off (Place *fixture, gconstpointer data)
 {
   const LbExperimentPlace place = { fixture->bench, fixture->calibrations, fixture->session, FALSE };
   const guint length = 256;
@@ -218,8 +452,8 @@ test_stopped_run_leaves_the_light_off (Fixture *fixture, gconstpointer data)
 /* Runs the test proper beside a main loop, as the programs do. */
 typedef struct
 {
-  Fixture *fixture;
-  void (*func) (Fixture *fixture, gconstpointer data);
+  Place *fixture;
+  void (*func) (Place *fixture, gconstpointer data);
 } Call;
 
 static gboolean
@@ -240,7 +474,7 @@ call_thread (gpointer user_data)
 }
 
 static void
-run_beside_loop (Fixture *fixture, gconstpointer data)
+run_beside_loop (Place *fixture, gconstpointer data)
 {
   Call call = { fixture, data };
   GThread *thread = g_thread_new ("test", call_thread, &call);
@@ -250,9 +484,9 @@ run_beside_loop (Fixture *fixture, gconstpointer data)
 }
 
 static void
-add_test (const char *path, void (*func) (Fixture *, gconstpointer))
+add_test (const char *path, void (*func) (Place *, gconstpointer))
 {
-  g_test_add (path, Fixture, func, fixture_set_up, run_beside_loop, fixture_tear_down);
+  g_test_add (path, Place, func, fixture_set_up, run_beside_loop, fixture_tear_down);
 }
 
 int
@@ -261,6 +495,9 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   add_test ("/experiment/uncalibrated-bench-is-refused", test_uncalibrated_is_refused);
   add_test ("/experiment/session-from-calibration-to-report", test_session_from_calibration_to_report);
+  add_test ("/experiment/layer-operator-is-compared-with-its-clamped-operands", test_layer);
+  g_test_add_func ("/experiment/wrong-layers-heads-and-texts-are-refused", test_wrong_layers);
+  add_test ("/experiment/whole-model-is-measured-product-by-product", test_model);
   add_test ("/experiment/cancelled-run-keeps-its-rows", test_cancelled_run_keeps_its_rows);
   add_test ("/experiment/stopped-run-leaves-the-light-off", test_stopped_run_leaves_the_light_off);
   return g_test_run ();

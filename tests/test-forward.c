@@ -17,7 +17,8 @@ struct _TestEngine
   GArray *keys; /* LbProductKey */
   guint attention_products;
   guint with_ranges;
-  guint fail_at; /* number of the product that fails; 0: none */
+  guint fail_at;        /* number of the product that fails; 0: none */
+  guint unusable_every; /* of these dot products one is marked; 0: none */
 };
 
 G_DEFINE_FINAL_TYPE (TestEngine, test_engine, LB_TYPE_ENGINE)
@@ -47,6 +48,11 @@ test_engine_multiply (LbEngine *engine,
       return FALSE;
     }
   lb_gemm_nt (product->a, product->b, out);
+  for (gsize i = 0; self->unusable_every > 0 && i < out->rows * out->columns; i += self->unusable_every)
+    {
+      lb_matrix_row (out, i / out->columns)[i % out->columns] = NAN;
+      counts->unusable++;
+    }
   return TRUE;
 }
 
@@ -209,6 +215,42 @@ test_logits (Reference *self, gconstpointer data)
   g_test_message ("logits: largest difference %g of a largest value %g", difference, largest);
   g_assert_cmpfloat (difference, <, 2e-4 * largest);
   g_assert_cmpfloat (largest, >, 1);
+}
+
+/* The digital value takes the place of what could not be measured: of operands
+ * clamped to the model's ranges, so that the pass is not quite the digital one. */
+static void
+test_unusable (Reference *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbEngine) engine = g_object_new (TEST_TYPE_ENGINE, NULL);
+  g_autoptr (LbMatrix) expected = lb_forward_run (self->forward, self->tokens, 40, 0, NULL, NULL, &error);
+  g_autoptr (LbMatrix) logits = NULL;
+  LbEngineCounts counts = { 0 };
+  double largest = 0, difference = 0;
+
+  g_assert_no_error (error);
+  TEST_ENGINE (engine)->unusable_every = 1000;
+  lb_forward_route (self->forward, 1, LB_OP_QK, engine);
+  lb_forward_route (self->forward, 2, LB_OP_W1, engine);
+  logits = lb_forward_run (self->forward, self->tokens, 40, 0, &counts, NULL, &error);
+  g_assert_no_error (error);
+  /* 4 heads of 40 x 40, and 40 x 256. */
+  g_assert_cmpuint (counts.unusable, ==, 4 * 2 + 11);
+  g_assert_true (lb_matrix_is_finite (logits));
+  for (gsize row = 0; row < 40; row++)
+    for (gsize i = 0; i < logits->columns; i++)
+      {
+        largest = fmax (largest, fabs ((double) lb_matrix_get (expected, row, i)));
+        difference = fmax (difference, fabs ((double) lb_matrix_get (expected, row, i) -
+                                             (double) lb_matrix_get (logits, row, i)));
+      }
+  g_test_message ("largest difference %g of %g", difference, largest);
+  g_assert_cmpfloat (difference, <, 0.2 * largest);
+  g_clear_pointer (&logits, lb_matrix_unref);
+  logits = lb_forward_run (self->forward, self->tokens, 40, 0, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (lb_matrix_is_finite (logits));
 }
 
 /* A token does not see those after it. */
@@ -540,6 +582,7 @@ main (int argc, char *argv[])
   ADD ("same-bytes-with-one-and-two-threads", test_threads);
   ADD ("operators-go-to-the-engines-they-are-routed-to", test_routes);
   ADD ("products-are-counted", test_counts);
+  ADD ("what-could-not-be-measured-goes-on-digitally", test_unusable);
   ADD ("engine-errors-name-layer-and-operator", test_engine_error);
   ADD ("windows-that-do-not-fit-are-refused-in-one-line", test_windows);
   g_test_add_func ("/transformer/forward/gpt2-checkpoints-equal-plain-double-arithmetic", test_gpt2);

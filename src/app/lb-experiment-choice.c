@@ -82,6 +82,11 @@ lb_experiment_choice_make (gconstpointer data, GError **error)
   if (self->kind == LB_CHOICE_ATTENTION)
     return lb_attention_experiment_new (self->model, self->text, self->layer, self->head, self->tokens,
                                         self->photons_per_mac, error);
+  if (self->kind == LB_CHOICE_LAYER)
+    return lb_layer_experiment_new (self->model, self->text, self->layer, self->head, self->op, self->tokens,
+                                    self->photons_per_mac, error);
+  if (self->kind == LB_CHOICE_MODEL)
+    return lb_model_experiment_new (self->model, self->text, self->tokens, self->photons_per_mac, error);
   if (!parse_lengths (self->lengths, lengths, &count, error))
     return NULL;
   return lb_dot_product_experiment_new (lengths, count, self->count, self->photons_per_mac, self->seed);

@@ -9,18 +9,22 @@ typedef enum
 {
   LB_CHOICE_ATTENTION,
   LB_CHOICE_DOT_PRODUCT,
+  LB_CHOICE_LAYER,
+  LB_CHOICE_MODEL,
 } LbChoiceKind;
 
 /* What the operator chose to measure; plain data, may cross threads. */
 typedef struct
 {
   LbChoiceKind kind;
-  /* attention */
+  /* all but dot products */
   char *model; /* name of a shipped one, or folder */
   char *text;
+  guint tokens;
+  /* attention, layer */
   guint layer;
   guint head;
-  guint tokens;
+  LbTransformerOp op; /* of a layer */
   /* dot products */
   char *lengths; /* "64, 256, 1024" */
   guint count;

@@ -21,15 +21,19 @@ struct _LbExperimentPage
   AdwComboRow *kind_row;
   AdwComboRow *model_row;
   GtkWidget *layer_row;
+  AdwComboRow *op_row;
   GtkWidget *head_row;
   GtkWidget *tokens_row;
+  GtkWidget *passage_row;
   GtkWidget *lengths_row;
   GtkWidget *count_row;
   GtkSpinButton *layer_spin;
   GtkSpinButton *head_spin;
   GtkSpinButton *tokens_spin;
+  GtkSpinButton *passage_spin;
   GtkSpinButton *count_spin;
   GtkSpinButton *photons_spin;
+  GtkWidget *before_row;
   GtkSwitch *before_switch;
   GtkWidget *text_box;
   GtkTextView *text_view;
@@ -57,10 +61,18 @@ static void schedule_forecast (LbExperimentPage *self);
 
 /* --- What is chosen ---------------------------------------------------------------------- */
 
+/* The rows of the list, in the order of LbChoiceKind. */
 static LbChoiceKind
 get_kind (LbExperimentPage *self)
 {
-  return adw_combo_row_get_selected (self->kind_row) == 1 ? LB_CHOICE_DOT_PRODUCT : LB_CHOICE_ATTENTION;
+  return (LbChoiceKind) MIN (adw_combo_row_get_selected (self->kind_row), (guint) LB_CHOICE_MODEL);
+}
+
+/* The rows of the list, in the order of LbTransformerOp. */
+static LbTransformerOp
+get_op (LbExperimentPage *self)
+{
+  return (LbTransformerOp) MIN (adw_combo_row_get_selected (self->op_row), (guint) LB_N_OPS - 1);
 }
 
 static const LbModelChoice *
@@ -85,7 +97,9 @@ get_choice (LbExperimentPage *self)
   choice->text = gtk_text_buffer_get_text (buffer, &start, &end, FALSE);
   choice->layer = gtk_spin_button_get_value_as_int (self->layer_spin);
   choice->head = gtk_spin_button_get_value_as_int (self->head_spin);
-  choice->tokens = gtk_spin_button_get_value_as_int (self->tokens_spin);
+  choice->op = get_op (self);
+  choice->tokens = gtk_spin_button_get_value_as_int (choice->kind == LB_CHOICE_MODEL ? self->passage_spin
+                                                                                     : self->tokens_spin);
   choice->lengths = g_strdup (gtk_editable_get_text (GTK_EDITABLE (self->lengths_row)));
   choice->count = gtk_spin_button_get_value_as_int (self->count_spin);
   choice->seed = lb_console_get_options (self->console)->seed;
@@ -94,18 +108,32 @@ get_choice (LbExperimentPage *self)
   return choice;
 }
 
+/* Heads have the attention products alone. */
+static gboolean
+has_head (LbExperimentPage *self)
+{
+  LbTransformerOp op = get_op (self);
+
+  return get_kind (self) == LB_CHOICE_ATTENTION ||
+         (get_kind (self) == LB_CHOICE_LAYER && (op == LB_OP_QK || op == LB_OP_AV));
+}
+
 static void
 show_kind (LbExperimentPage *self)
 {
-  gboolean attention = get_kind (self) == LB_CHOICE_ATTENTION;
+  LbChoiceKind kind = get_kind (self);
+  gboolean reads = kind != LB_CHOICE_DOT_PRODUCT, whole = kind == LB_CHOICE_MODEL;
 
-  gtk_widget_set_visible (GTK_WIDGET (self->model_row), attention);
-  gtk_widget_set_visible (self->layer_row, attention);
-  gtk_widget_set_visible (self->head_row, attention);
-  gtk_widget_set_visible (self->tokens_row, attention);
-  gtk_widget_set_visible (self->text_box, attention);
-  gtk_widget_set_visible (self->lengths_row, !attention);
-  gtk_widget_set_visible (self->count_row, !attention);
+  gtk_widget_set_visible (GTK_WIDGET (self->model_row), reads);
+  gtk_widget_set_visible (self->layer_row, reads && !whole);
+  gtk_widget_set_visible (GTK_WIDGET (self->op_row), kind == LB_CHOICE_LAYER);
+  gtk_widget_set_visible (self->head_row, has_head (self));
+  gtk_widget_set_visible (self->tokens_row, reads && !whole);
+  gtk_widget_set_visible (self->passage_row, whole);
+  gtk_widget_set_visible (self->before_row, !whole);
+  gtk_widget_set_visible (self->text_box, reads);
+  gtk_widget_set_visible (self->lengths_row, !reads);
+  gtk_widget_set_visible (self->count_row, !reads);
 }
 
 static void
@@ -129,6 +157,7 @@ show_model (LbExperimentPage *self)
   gtk_spin_button_set_range (self->layer_spin, 0, model->layers - 1);
   gtk_spin_button_set_range (self->head_spin, 0, model->heads - 1);
   gtk_spin_button_set_range (self->tokens_spin, 2, model->context);
+  gtk_spin_button_set_range (self->passage_spin, 2, model->context);
 }
 
 /* The last row asks for a folder. */
@@ -386,15 +415,19 @@ bind_children (GtkWidgetClass *widget_class)
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, kind_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, model_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, layer_row);
+  gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, op_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, head_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, tokens_row);
+  gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, passage_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, lengths_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, count_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, layer_spin);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, head_spin);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, tokens_spin);
+  gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, passage_spin);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, count_spin);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, photons_spin);
+  gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, before_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, before_switch);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, text_box);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, text_view);

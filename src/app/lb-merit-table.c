@@ -17,6 +17,7 @@ typedef struct
   Format format;
   Describe beside;          /* small text after the value, or NULL */
   const char *described[2]; /* results that stand in that text */
+  gboolean optional;        /* shown with results that have it alone */
 } Merit;
 
 static char *
@@ -57,6 +58,15 @@ exposures_duration (const LbQuantities *results)
   return isfinite (seconds) ? g_strdup_printf (_ ("in %s"), text) : NULL;
 }
 
+static char *
+perplexity_ideal (const LbQuantities *results)
+{
+  g_autofree char *text = lb_format_number (lb_quantities_get (results, "perplexity_ideal", NAN));
+
+  /* Translators: perplexity of a digital pass; before it stands the one that was measured. */
+  return g_strdup_printf (_ ("ideal: %s"), text);
+}
+
 static const Merit merits[] = {
   { N_ ("Normalised error"),
     "normalised_error",
@@ -74,6 +84,9 @@ static const Merit merits[] = {
     photons_sent,
     { "photons_per_mac" } },
   { N_ ("Exposures"), "exposures", lb_format_number, exposures_duration, { "duration_s" } },
+  { N_ ("Perplexity"), "perplexity", lb_format_number, perplexity_ideal, { "perplexity_ideal" }, TRUE },
+  { N_ ("Same next token"), "same_prediction", lb_format_percent, .optional = TRUE },
+  { N_ ("Logits: rms error / spread"), "logits_relative_error", lb_format_percent, .optional = TRUE },
 };
 
 /**
@@ -96,6 +109,7 @@ struct _LbMeritTable
 {
   GtkWidget parent_instance;
   GtkWidget *flow;
+  GtkWidget *tiles[G_N_ELEMENTS (merits)];
   GtkLabel *values[G_N_ELEMENTS (merits)];
   GtkLabel *besides[G_N_ELEMENTS (merits)];
 };
@@ -106,6 +120,12 @@ static char *
 describe (const Merit *merit, const LbQuantities *results)
 {
   return results != NULL ? merit->format (lb_quantities_get (results, merit->name, NAN)) : g_strdup ("–");
+}
+
+static gboolean
+is_shown (const Merit *merit, const LbQuantities *results)
+{
+  return !merit->optional || (results != NULL && isfinite (lb_quantities_get (results, merit->name, NAN)));
 }
 
 void
@@ -119,6 +139,7 @@ lb_merit_table_set_results (LbMeritTable *self, const LbQuantities *results)
       g_autofree char *beside =
           results != NULL && merits[i].beside != NULL ? merits[i].beside (results) : NULL;
 
+      gtk_widget_set_visible (self->tiles[i], is_shown (&merits[i], results));
       gtk_label_set_text (self->values[i], value);
       gtk_label_set_text (self->besides[i], beside != NULL ? beside : "");
     }
@@ -158,6 +179,8 @@ add_merit (LbMeritTable *self, guint nth)
   gtk_flow_box_append (GTK_FLOW_BOX (self->flow), child);
   gtk_accessible_update_property (GTK_ACCESSIBLE (child), GTK_ACCESSIBLE_PROPERTY_LABEL,
                                   _ (merits[nth].title), -1);
+  gtk_widget_set_visible (child, !merits[nth].optional);
+  self->tiles[nth] = child;
   self->values[nth] = GTK_LABEL (value);
   self->besides[nth] = GTK_LABEL (beside);
 }

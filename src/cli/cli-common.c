@@ -442,3 +442,20 @@ cli_json_print (JsonBuilder *builder)
 
   g_print ("%s\n", text);
 }
+
+void
+cli_print_results (Cli *cli, const LbQuantities *results)
+{
+  g_autoptr (JsonBuilder) builder = NULL;
+
+  if (!cli->json)
+    {
+      cli_print_quantities (results, "");
+      return;
+    }
+  builder = json_builder_new ();
+  json_builder_begin_object (builder);
+  cli_json_quantities (builder, results);
+  json_builder_end_object (builder);
+  cli_json_print (builder);
+}

@@ -19,8 +19,11 @@ typedef struct
 static const Subcommand subcommands[] = {
   { "devices", cli_devices, N_ ("list devices, or connect those of a setup") },
   { "calibrate", cli_calibrate, N_ ("calibrate the bench") },
-  { "run", cli_run, N_ ("run an experiment: attention, dot-product") },
+  { "run", cli_run, N_ ("run an experiment: dot-product, layer, attention, model") },
   { "multiply", cli_multiply, N_ ("multiply two .npy matrices") },
+  { "logits", cli_logits, N_ ("logits of a window of tokens") },
+  { "perplexity", cli_perplexity, N_ ("how well a model predicts a text") },
+  { "generate", cli_generate, N_ ("continue a text with a model") },
   { "report", cli_report, N_ ("write the report of a session as PDF") },
   { "sessions", cli_sessions, N_ ("what is in a session file, and whether it is whole") },
   { "first-light", cli_first_light, N_ ("calibrate, run, report: the whole session at once") },

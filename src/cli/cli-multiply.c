@@ -3,32 +3,21 @@
 #include <string.h>
 
 #include <glib/gi18n.h>
-#include <lb-bench-engine.h>
 #include <lb-npy.h>
 
-#include "cli.h"
-
-/* Products of a run get noise keys apart from those of experiments and
- * calibrations. */
-#define MULTIPLY_ORDINALS (G_GUINT64_CONSTANT (1) << 48)
+#include "cli-engine.h"
 
 typedef struct
 {
   char *output;
-  char *engine;
   char *kind;
-  char *photons;
-  double photons_per_mac;
-  gboolean calibrate;
 } MultiplyOptions;
 
 static void
 multiply_options_clear (MultiplyOptions *options)
 {
   g_free (options->output);
-  g_free (options->engine);
   g_free (options->kind);
-  g_free (options->photons);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (MultiplyOptions, multiply_options_clear)
 
@@ -87,213 +76,138 @@ read_operands (Operands *operands, const char *a, const char *b, gboolean attent
   return TRUE;
 }
 
-static float *
-multiply (LbEngine *engine,
+/* The range of an operand's own values: from 0 or the smallest, if there is no
+ * negative one, else symmetric. */
+static void
+set_range (const LbMatrix *values, float *range)
+{
+  float lowest = INFINITY;
+
+  for (gsize row = 0; row < values->rows; row++)
+    for (gsize i = 0; i < values->columns; i++)
+      lowest = fminf (lowest, lb_matrix_get (values, row, i));
+  range[1] = lb_matrix_max_abs (values);
+  range[0] = lowest >= 0 ? lowest : -range[1];
+}
+
+/* The int8 engine does not work without ranges: those of operands and product. */
+static gboolean
+find_ranges (LbProduct *product, LbMatrix *out, float *ranges, GError **error)
+{
+  g_autoptr (LbEngine) digital = lb_digital_engine_new ();
+
+  if (!lb_engine_multiply (digital, product, out, NULL, NULL, error))
+    return FALSE;
+  set_range (product->a, ranges);
+  set_range (product->b, ranges + 2);
+  set_range (out, ranges + 4);
+  product->ranges = ranges;
+  return TRUE;
+}
+
+static LbMatrix *
+multiply (Cli *cli,
+          CliEngines *engines,
+          const CliEngineOptions *options,
           const Operands *operands,
           gboolean attention,
           LbEngineCounts *counts,
-          GCancellable *cancellable,
           GError **error)
 {
-  gsize out_size = operands->rows * operands->outputs;
-  g_autofree float *out = g_new0 (float, operands->heads *out_size);
+  const gsize heads = operands->heads;
+  g_autoptr (LbMatrix) a = lb_matrix_new_wrap (operands->a->values, heads * operands->rows, operands->length,
+                                               operands->length, NULL, NULL);
+  g_autoptr (LbMatrix) b = lb_matrix_new_wrap (operands->b->values, heads * operands->outputs,
+                                               operands->length, operands->length, NULL, NULL);
+  g_autoptr (LbMatrix) out = lb_matrix_new (heads * operands->rows, operands->outputs);
+  float ranges[6];
+  LbProduct product = {
+    .a = a,
+    .b = b,
+    .heads = (guint) heads,
+    .kind = attention ? LB_PRODUCT_ATTENTION : LB_PRODUCT_LINEAR,
+    .key.seed = (guint64) options->bench.seed,
+  };
 
-  for (gsize head = 0; head < operands->heads; head++)
-    {
-      g_autoptr (LbMatrix) a =
-          lb_matrix_new_wrap (operands->a->values + head * operands->rows * operands->length, operands->rows,
-                              operands->length, operands->length, NULL, NULL);
-      g_autoptr (LbMatrix) b =
-          lb_matrix_new_wrap (operands->b->values + head * operands->outputs * operands->length,
-                              operands->outputs, operands->length, operands->length, NULL, NULL);
-      g_autoptr (LbMatrix) product = lb_matrix_new_wrap (out + head * out_size, operands->rows,
-                                                         operands->outputs, operands->outputs, NULL, NULL);
-      const LbProduct request = {
-        .a = a,
-        .b = b,
-        .kind = attention ? LB_PRODUCT_ATTENTION : LB_PRODUCT_LINEAR,
-        .key.head = head,
-      };
-
-      if (!lb_engine_multiply (engine, &request, product, counts, cancellable, error))
-        return NULL;
-    }
-  return g_steal_pointer (&out);
-}
-
-static LbEngine *
-new_bench_engine (CliPlace *place, double photons_per_mac, GError **error)
-{
-  g_autoptr (LbOpticsModel) model = NULL;
-  g_autoptr (LbOpticalPath) path = NULL;
-  LbEngine *engine;
-
-  if (!lb_calibration_set_is_complete (place->calibrations))
-    {
-      g_set_error_literal (error, LB_EXPERIMENT_ERROR, LB_EXPERIMENT_ERROR_NOT_CALIBRATED,
-                           _ ("the bench has no complete calibration in force: calibrate it first "
-                              "(lightbench-cli calibrate, or --calibrate)"));
-      return NULL;
-    }
-  model = lb_calibration_set_make_model (place->calibrations, place->bench, TRUE, error);
-  if (model == NULL)
+  if (options->kind == CLI_ENGINE_INT8 && !find_ranges (&product, out, ranges, error))
     return NULL;
-  path = lb_optical_path_new (place->bench, model);
-  lb_optical_path_set_ordinal (path,
-                               MULTIPLY_ORDINALS + (lb_session_get_next_ordinal (place->session) << 24));
-  engine = LB_ENGINE (lb_bench_engine_new (path));
-  lb_bench_engine_set_photons (LB_BENCH_ENGINE (engine), photons_per_mac);
-  return engine;
-}
-
-static LbQuantities *
-make_results (const LbEngineCounts *counts)
-{
-  LbQuantities *results = lb_quantities_new ();
-
-  lb_quantities_set (results, "dot_products", counts->dot_products, "");
-  lb_quantities_set (results, "macs", counts->macs, "");
-  lb_quantities_set (results, "exposures", counts->exposures, "");
-  lb_quantities_set (results, "unusable", counts->unusable, "");
-  if (counts->exposures > 0)
-    {
-      lb_quantities_set (results, "photons", counts->photons, "");
-      lb_quantities_set (results, "detected_electrons", counts->detected_electrons, "");
-      lb_quantities_set (results, "duration_s", counts->bench_time_s, "s");
-    }
-  return results;
-}
-
-static float *
-multiply_on_bench (Cli *cli,
-                   const CliBenchOptions *bench_options,
-                   const MultiplyOptions *options,
-                   const Operands *operands,
-                   gboolean attention,
-                   LbEngineCounts *counts,
-                   GError **error)
-{
-  CliPlace place = { NULL };
-  g_autoptr (LbEngine) engine = NULL;
-  g_autoptr (LbQuantities) settings = lb_quantities_new ();
-  g_autofree float *out = NULL;
-  const char *const due[] = { "due", NULL };
-  gint64 run = 0;
-
-  if (cli_place_open (cli, &place, bench_options, error) &&
-      (!options->calibrate || cli_run_calibration (cli, &place, due, NULL, error)))
-    engine = new_bench_engine (&place, options->photons_per_mac, error);
-  if (engine != NULL)
-    {
-      lb_quantities_set (settings, "photons_per_mac", options->photons_per_mac, "");
-      if (lb_session_begin_run (place.session, "multiply", settings, &run, error))
-        out = multiply (engine, operands, attention, counts, cli->cancellable, error);
-      if (run != 0)
-        {
-          g_autoptr (LbQuantities) results = make_results (counts);
-          LbRunState state = out != NULL ? LB_RUN_FINISHED : LB_RUN_FAILED;
-
-          if (!lb_session_finish_run (place.session, run, state, results, NULL,
-                                      *error == NULL ? error : NULL))
-            g_clear_pointer (&out, g_free);
-        }
-    }
-  g_clear_object (&engine);
-  if (!cli_place_close (cli, &place, error))
-    g_clear_pointer (&out, g_free);
+  if (!lb_engine_multiply (engines->engines[options->kind], &product, out, counts, cli->cancellable, error))
+    return NULL;
   return g_steal_pointer (&out);
 }
 
 static gboolean
-write_output (const MultiplyOptions *options, const Operands *operands, const float *out, GError **error)
+write_output (const char *path, const Operands *operands, const LbMatrix *out, GError **error)
 {
   const gsize shape[3] = { operands->heads, operands->rows, operands->outputs };
+  g_autofree float *values = g_new (float, out->rows * out->columns);
 
+  for (gsize row = 0; row < out->rows; row++)
+    memcpy (values + row * out->columns, lb_matrix_row (out, row), out->columns * sizeof (float));
   if (operands->a->axes == 3)
-    return lb_npy_write (options->output, out, 3, shape, error);
-  return lb_npy_write (options->output, out, 2, shape + 1, error);
+    return lb_npy_write (path, values, 3, shape, error);
+  return lb_npy_write (path, values, 2, shape + 1, error);
 }
 
-static void
-print_results (Cli *cli, const LbEngineCounts *counts)
+static LbQuantities *
+make_results (const CliEngineOptions *options, const LbEngineCounts *counts)
 {
-  g_autoptr (LbQuantities) results = make_results (counts);
+  LbQuantities *results = lb_quantities_new ();
 
-  if (cli->json)
-    {
-      g_autoptr (JsonBuilder) builder = json_builder_new ();
-
-      json_builder_begin_object (builder);
-      cli_json_quantities (builder, results);
-      json_builder_end_object (builder);
-      cli_json_print (builder);
-    }
-  else
-    cli_print_quantities (results, "");
+  cli_add_engine (results, options);
+  cli_add_counts (results, counts);
+  return results;
 }
 
 static int
-check_options (Cli *cli, MultiplyOptions *options, int argc)
+check_options (Cli *cli, const MultiplyOptions *options, const CliEngineOptions *engine_options, int argc)
 {
-  char *end = NULL;
-
-  if (argc != 3 || options->output == NULL || options->engine == NULL)
+  if (argc != 3 || options->output == NULL || engine_options->engine == NULL)
     return cli_wrong (cli, _ ("give A.npy, B.npy, -o OUT.npy and --engine; see --help"));
-  if (!g_str_equal (options->engine, "digital") && !g_str_equal (options->engine, "bench"))
-    return cli_wrong (cli, _ ("--engine is \"%s\": it can be digital or bench"), options->engine);
   if (options->kind != NULL && !g_str_equal (options->kind, "linear") &&
       !g_str_equal (options->kind, "attention"))
     return cli_wrong (cli, _ ("--kind is \"%s\": it can be linear or attention"), options->kind);
-  options->photons_per_mac = 2000;
-  if (options->photons != NULL)
-    {
-      options->photons_per_mac = g_ascii_strtod (options->photons, &end);
-      if (end == options->photons || *end != '\0' || !isfinite (options->photons_per_mac) ||
-          options->photons_per_mac <= 0)
-        return cli_wrong (cli, _ ("--photons is \"%s\": give a number above 0"), options->photons);
-    }
+  if (g_strcmp0 (engine_options->sigma_mean, "calibrated") == 0)
+    return cli_wrong (cli, _ ("--sigma-mean calibrated is for models: a product alone has the paper's mean"));
   return -1;
 }
 
 int
 cli_multiply (Cli *cli, int argc, char **argv)
 {
-  g_auto (CliBenchOptions) bench_options = { NULL };
-  g_autofree GOptionEntry *bench_entries = cli_bench_entries (&bench_options);
+  g_auto (CliEngineOptions) engine_options = { { NULL } };
+  g_autofree GOptionEntry *engine_entries = cli_engine_entries (&engine_options, FALSE);
   g_auto (MultiplyOptions) options = { NULL };
   const GOptionEntry entries[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, N_ ("the product A B^T"), "OUT.npy" },
-    { "engine", 0, 0, G_OPTION_ARG_STRING, &options.engine, N_ ("what multiplies"), "digital|bench" },
     { "kind", 0, 0, G_OPTION_ARG_STRING, &options.kind, N_ ("of product (default linear)"),
       "linear|attention" },
-    { "photons", 0, 0, G_OPTION_ARG_STRING, &options.photons, N_ ("photons per MAC (default 2000)"), "P" },
-    { "calibrate", 0, 0, G_OPTION_ARG_NONE, &options.calibrate, N_ ("calibrate first what is due"), NULL },
     { NULL },
   };
   g_auto (Operands) operands = { NULL };
-  g_autofree float *out = NULL;
+  g_autoptr (LbMatrix) out = NULL;
+  g_autoptr (LbQuantities) results = NULL;
+  CliEngines engines = { { NULL } };
   LbEngineCounts counts = { 0 };
-  gboolean attention;
+  gboolean attention, done;
   GError *error = NULL;
   int exit_code =
       cli_parse (cli, &argc, &argv, "A.npy B.npy",
-                 _ ("Multiplies: A is (rows, d), B is (outputs, d), OUT = A B^T."), bench_entries, entries);
+                 _ ("Multiplies: A is (rows, d), B is (outputs, d), OUT = A B^T."), engine_entries, entries);
 
-  if (exit_code >= 0 || (exit_code = check_options (cli, &options, argc)) >= 0)
+  if (exit_code >= 0 || (exit_code = check_options (cli, &options, &engine_options, argc)) >= 0 ||
+      (exit_code = cli_engine_options_check (cli, &engine_options)) >= 0)
     return exit_code;
   attention = g_strcmp0 (options.kind, "attention") == 0;
   if (!read_operands (&operands, argv[1], argv[2], attention, &error))
     return cli_fail (cli, error);
-  if (g_str_equal (options.engine, "digital"))
-    {
-      g_autoptr (LbEngine) engine = lb_digital_engine_new ();
-
-      out = multiply (engine, &operands, attention, &counts, cli->cancellable, &error);
-    }
-  else
-    out = multiply_on_bench (cli, &bench_options, &options, &operands, attention, &counts, &error);
-  if (out == NULL || !write_output (&options, &operands, out, &error))
-    return cli_fail (cli, error);
-  print_results (cli, &counts);
-  return CLI_SUCCESS;
+  done = cli_engines_open (cli, &engines, &engine_options, "multiply", &error);
+  if (done)
+    out = multiply (cli, &engines, &engine_options, &operands, attention, &counts, &error);
+  done = out != NULL && write_output (options.output, &operands, out, &error);
+  results = make_results (&engine_options, &counts);
+  done = cli_engines_close (cli, &engines, done, results, &error);
+  if (done)
+    cli_print_results (cli, results);
+  return done ? CLI_SUCCESS : cli_fail (cli, error);
 }

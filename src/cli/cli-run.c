@@ -7,6 +7,11 @@
 
 #define DEFAULT_PHOTONS 2000
 #define DEFAULT_TOKENS 32
+/* A whole model takes many exposures. */
+#define DEFAULT_MODEL_TOKENS 16
+/* Where --tokens was not given. */
+#define NO_TOKENS G_MININT
+#define KINDS "attention, dot-product, layer, model"
 #define DEFAULT_COUNT 1000
 #define DEFAULT_LENGTHS "64,256,1024"
 
@@ -16,6 +21,7 @@ typedef struct
   char *text;
   char *text_file;
   char *lengths;
+  char *op;
   int layer, head, tokens, count;
   char *photons;
   double photons_per_mac;
@@ -29,6 +35,7 @@ run_options_clear (RunOptions *options)
   g_free (options->text);
   g_free (options->text_file);
   g_free (options->lengths);
+  g_free (options->op);
   g_free (options->photons);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RunOptions, run_options_clear)
@@ -75,29 +82,55 @@ new_dot_product (Cli *cli, const RunOptions *options, guint64 seed, int *exit_co
                                         options->count, options->photons_per_mac, seed);
 }
 
-static LbExperiment *
-new_attention (Cli *cli, RunOptions *options, int *exit_code)
+/* Reads --text-file into @text; the exit code of what is wrong, or -1. */
+static int
+read_text (Cli *cli, RunOptions *options)
 {
+  GError *error = NULL;
+
+  if (options->layer < 0 || options->head < 0 || (options->tokens < 0 && options->tokens != NO_TOKENS))
+    return cli_wrong (cli, _ ("--layer, --head and --tokens must not be negative"));
+  if (options->text_file != NULL && !g_file_get_contents (options->text_file, &options->text, NULL, &error))
+    return cli_fail (cli, error);
+  if (options->text != NULL && !g_utf8_validate (options->text, -1, NULL))
+    return cli_wrong (cli, _ ("the text is not UTF-8: convert it first, for instance with iconv"));
+  return -1;
+}
+
+static LbExperiment *
+make_with_text (const RunOptions *options, const char *kind, LbTransformerOp op, GError **error)
+{
+  guint tokens = options->tokens != NO_TOKENS ? options->tokens : DEFAULT_TOKENS;
+
+  if (g_str_equal (kind, "attention"))
+    return lb_attention_experiment_new (options->model, options->text, options->layer, options->head, tokens,
+                                        options->photons_per_mac, error);
+  if (g_str_equal (kind, "layer"))
+    return lb_layer_experiment_new (options->model, options->text, options->layer, options->head, op, tokens,
+                                    options->photons_per_mac, error);
+  return lb_model_experiment_new (options->model, options->text,
+                                  options->tokens != NO_TOKENS ? tokens : DEFAULT_MODEL_TOKENS,
+                                  options->photons_per_mac, error);
+}
+
+/* An experiment in which a model reads a text. */
+static LbExperiment *
+new_with_text (Cli *cli, const char *kind, RunOptions *options, int *exit_code)
+{
+  LbTransformerOp op = LB_OP_QK;
   LbExperiment *experiment;
   GError *error = NULL;
 
-  if (options->layer < 0 || options->head < 0 || options->tokens < 0)
+  if (options->op != NULL && !lb_transformer_op_from_name (options->op, &op))
     {
-      *exit_code = cli_wrong (cli, _ ("--layer, --head and --tokens must not be negative"));
+      *exit_code =
+          cli_wrong (cli, _ ("--op is \"%s\": it can be wq, wk, wv, qk, av, wo, w1 or w2"), options->op);
       return NULL;
     }
-  if (options->text_file != NULL && !g_file_get_contents (options->text_file, &options->text, NULL, &error))
-    {
-      *exit_code = cli_fail (cli, error);
-      return NULL;
-    }
-  if (options->text != NULL && !g_utf8_validate (options->text, -1, NULL))
-    {
-      *exit_code = cli_wrong (cli, _ ("the text is not UTF-8: convert it first, for instance with iconv"));
-      return NULL;
-    }
-  experiment = lb_attention_experiment_new (options->model, options->text, options->layer, options->head,
-                                            options->tokens, options->photons_per_mac, &error);
+  *exit_code = read_text (cli, options);
+  if (*exit_code >= 0)
+    return NULL;
+  experiment = make_with_text (options, kind, op, &error);
   if (experiment == NULL)
     *exit_code = cli_fail (cli, error);
   return experiment;
@@ -122,6 +155,38 @@ add_figures_json (JsonBuilder *builder, const LbExperimentGroup *group)
 }
 
 static void
+add_prediction_json (JsonBuilder *builder, const LbPrediction *prediction)
+{
+  json_builder_begin_object (builder);
+  cli_json_text (builder, "token", prediction->token);
+  if (prediction->next != NULL)
+    {
+      cli_json_text (builder, "next", prediction->next);
+      cli_json_number (builder, "loss_ideal", prediction->ideal_loss);
+      cli_json_number (builder, "loss", prediction->measured_loss);
+    }
+  cli_json_text (builder, "prediction_ideal", prediction->ideal);
+  cli_json_number (builder, "probability_ideal", prediction->ideal_probability);
+  cli_json_text (builder, "prediction", prediction->measured);
+  cli_json_number (builder, "probability", prediction->measured_probability);
+  json_builder_end_object (builder);
+}
+
+static void
+add_predictions_json (JsonBuilder *builder, LbExperiment *experiment)
+{
+  const GPtrArray *predictions = lb_model_experiment_get_predictions (experiment);
+
+  if (predictions == NULL)
+    return;
+  json_builder_set_member_name (builder, "predictions");
+  json_builder_begin_array (builder);
+  for (guint i = 0; i < predictions->len; i++)
+    add_prediction_json (builder, g_ptr_array_index (predictions, i));
+  json_builder_end_array (builder);
+}
+
+static void
 print_json (const CliPlace *place, LbExperiment *experiment)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
@@ -137,6 +202,8 @@ print_json (const CliPlace *place, LbExperiment *experiment)
       const LbExperimentGroup *group = &g_array_index (groups, LbExperimentGroup, i);
 
       json_builder_begin_object (builder);
+      if (group->name != NULL)
+        cli_json_text (builder, "name", group->name);
       cli_json_number (builder, "length", group->length);
       json_builder_set_member_name (builder, "signed");
       json_builder_add_boolean_value (builder, group->is_signed);
@@ -144,9 +211,46 @@ print_json (const CliPlace *place, LbExperiment *experiment)
       json_builder_end_object (builder);
     }
   json_builder_end_array (builder);
+  add_predictions_json (builder, experiment);
   cli_json_text (builder, "session", lb_session_get_path (place->session));
   json_builder_end_object (builder);
   cli_json_print (builder);
+}
+
+static void
+print_group (const LbExperimentGroup *group)
+{
+  g_autofree char *error = cli_format_number (group->figures.normalised_error);
+  g_autofree char *slope = cli_format_number (group->figures.slope);
+
+  if (group->name != NULL)
+    g_print ("group: %s, ", group->name);
+  else
+    g_print ("group: length %u, %s, ", group->length, group->is_signed ? "signed" : "non-negative");
+  g_print ("normalised_error %s, ", error);
+  if (group->uncalibrated.count > 0)
+    {
+      g_autofree char *before = cli_format_number (group->uncalibrated.normalised_error);
+
+      g_print ("normalised_error_uncalibrated %s, ", before);
+    }
+  g_print ("slope %s\n", slope);
+}
+
+static void
+print_predictions (LbExperiment *experiment)
+{
+  const GPtrArray *predictions = lb_model_experiment_get_predictions (experiment);
+
+  for (guint i = 0; predictions != NULL && i < predictions->len; i++)
+    {
+      const LbPrediction *prediction = g_ptr_array_index (predictions, i);
+      g_autofree char *ideal = cli_format_number (prediction->ideal_probability);
+      g_autofree char *measured = cli_format_number (prediction->measured_probability);
+
+      g_print ("prediction: after %s, ideal %s %s, measured %s %s\n", prediction->token, prediction->ideal,
+               ideal, prediction->measured, measured);
+    }
 }
 
 static void
@@ -156,16 +260,25 @@ print_plain (const CliPlace *place, LbExperiment *experiment)
 
   cli_print_quantities (lb_experiment_get_results (experiment), "");
   for (guint i = 0; groups->len > 1 && i < groups->len; i++)
-    {
-      const LbExperimentGroup *group = &g_array_index (groups, LbExperimentGroup, i);
-      g_autofree char *error = cli_format_number (group->figures.normalised_error);
-      g_autofree char *before = cli_format_number (group->uncalibrated.normalised_error);
-      g_autofree char *slope = cli_format_number (group->figures.slope);
-
-      g_print ("group: length %u, %s, normalised_error %s, normalised_error_uncalibrated %s, slope %s\n",
-               group->length, group->is_signed ? "signed" : "non-negative", error, before, slope);
-    }
+    print_group (&g_array_index (groups, LbExperimentGroup, i));
+  print_predictions (experiment);
   g_print ("session: %s\n", lb_session_get_path (place->session));
+}
+
+/* On standard error, before the run. */
+static gboolean
+print_forecast (const CliPlace *place, LbExperiment *experiment, GError **error)
+{
+  const LbExperimentPlace where = { place->bench, place->calibrations, place->session, TRUE };
+  g_autofree char *text = NULL;
+  guint64 exposures;
+  double seconds;
+
+  if (!lb_experiment_forecast (experiment, &where, &exposures, &seconds, error))
+    return FALSE;
+  text = g_strdup_printf ("%" G_GUINT64_FORMAT, exposures);
+  g_printerr (_ ("forecast: %s exposures, %.0f s of bench time\n"), text, seconds);
+  return TRUE;
 }
 
 static int
@@ -182,7 +295,8 @@ run_experiment (Cli *cli, const CliBenchOptions *bench_options, LbExperiment *ex
 
       done = cli_run_calibration (cli, &place, due, NULL, &error);
     }
-  done = done && cli_run_experiment (cli, &place, experiment, &error);
+  done = done && print_forecast (&place, experiment, &error) &&
+         cli_run_experiment (cli, &place, experiment, &error);
   if (error != NULL && g_error_matches (error, LB_EXPERIMENT_ERROR, LB_EXPERIMENT_ERROR_NOT_CALIBRATED))
     {
       g_autofree char *why = g_strdup (error->message);
@@ -217,7 +331,7 @@ cli_run (Cli *cli, int argc, char **argv)
 {
   g_auto (CliBenchOptions) bench_options = { NULL };
   g_autofree GOptionEntry *bench_entries = cli_bench_entries (&bench_options);
-  g_auto (RunOptions) options = { .tokens = DEFAULT_TOKENS, .count = DEFAULT_COUNT };
+  g_auto (RunOptions) options = { .tokens = NO_TOKENS, .count = DEFAULT_COUNT };
   const GOptionEntry entries[] = {
     { "model", 0, 0, G_OPTION_ARG_FILENAME, &options.model, N_ ("folder or name of the model"), N_ ("DIR") },
     { "text", 0, 0, G_OPTION_ARG_STRING, &options.text, N_ ("what the model reads"), N_ ("TEXT") },
@@ -225,8 +339,10 @@ cli_run (Cli *cli, int argc, char **argv)
       N_ ("FILE") },
     { "layer", 0, 0, G_OPTION_ARG_INT, &options.layer, N_ ("from 0"), "N" },
     { "head", 0, 0, G_OPTION_ARG_INT, &options.head, N_ ("from 0"), "N" },
-    { "tokens", 0, 0, G_OPTION_ARG_INT, &options.tokens, N_ ("first tokens of the text (default 32; 0: all)"),
-      "N" },
+    { "op", 0, 0, G_OPTION_ARG_STRING, &options.op,
+      N_ ("of a layer: wq, wk, wv, qk (the default), av, wo, w1, w2"), "NAME" },
+    { "tokens", 0, 0, G_OPTION_ARG_INT, &options.tokens,
+      N_ ("first tokens of the text (default 32, of a whole model 16; 0: all)"), "N" },
     { "count", 0, 0, G_OPTION_ARG_INT, &options.count,
       N_ ("dot products of each length and sign (default 1000)"), "N" },
     { "length", 0, 0, G_OPTION_ARG_STRING, &options.lengths, N_ ("vector lengths (default 64,256,1024)"),
@@ -236,20 +352,21 @@ cli_run (Cli *cli, int argc, char **argv)
     { NULL },
   };
   g_autoptr (LbExperiment) experiment = NULL;
-  int exit_code = cli_parse (cli, &argc, &argv, "attention|dot-product",
+  int exit_code = cli_parse (cli, &argc, &argv, "dot-product|layer|attention|model",
                              _ ("Runs an experiment on the bench."), bench_entries, entries);
 
   if (exit_code >= 0)
     return exit_code;
   if (argc != 2)
-    return cli_wrong (cli, _ ("name one experiment: attention or dot-product"));
+    return cli_wrong (cli, _ ("name one experiment: %s"), KINDS);
   if (!parse_photons (&options))
     return cli_wrong (cli, _ ("--photons is \"%s\": give a number above 0"), options.photons);
-  if (g_str_equal (argv[1], "attention"))
-    experiment = new_attention (cli, &options, &exit_code);
-  else if (g_str_equal (argv[1], "dot-product"))
+  if (g_str_equal (argv[1], "dot-product"))
     experiment = new_dot_product (cli, &options, bench_options.seed, &exit_code);
+  else if (g_str_equal (argv[1], "attention") || g_str_equal (argv[1], "layer") ||
+           g_str_equal (argv[1], "model"))
+    experiment = new_with_text (cli, argv[1], &options, &exit_code);
   else
-    return cli_wrong (cli, _ ("there is no experiment \"%s\": it can be attention or dot-product"), argv[1]);
+    return cli_wrong (cli, _ ("there is no experiment \"%s\": it can be %s"), argv[1], KINDS);
   return experiment == NULL ? exit_code : run_experiment (cli, &bench_options, experiment, options.calibrate);
 }

@@ -28,7 +28,10 @@ typedef int (*CliFunc) (Cli *cli, int argc, char **argv);
 int cli_calibrate (Cli *cli, int argc, char **argv);
 int cli_devices (Cli *cli, int argc, char **argv);
 int cli_first_light (Cli *cli, int argc, char **argv);
+int cli_generate (Cli *cli, int argc, char **argv);
+int cli_logits (Cli *cli, int argc, char **argv);
 int cli_multiply (Cli *cli, int argc, char **argv);
+int cli_perplexity (Cli *cli, int argc, char **argv);
 int cli_report (Cli *cli, int argc, char **argv);
 int cli_run (Cli *cli, int argc, char **argv);
 int cli_sessions (Cli *cli, int argc, char **argv);
@@ -106,6 +109,8 @@ void cli_snapshot_cb (LbSnapshot *snapshot, gpointer user_data);
 
 /* `name: value unit` lines. */
 void cli_print_quantities (const LbQuantities *quantities, const char *indent);
+/* Lines, or with --json one object. */
+void cli_print_results (Cli *cli, const LbQuantities *results);
 /* A number for machines: C locale, as many digits as matter. */
 char *cli_format_number (double value);
 /* Members of the object that is open in @builder; NaN becomes null. */

@@ -6,6 +6,8 @@
 #include "lb-experiment-private.h"
 
 #define HISTOGRAM_BINS 61
+/* Of more dot products than that, every so many are shown. */
+#define MAX_POINTS 100000
 
 /* The finite pairs of all parts, for a scatter. */
 typedef struct
@@ -42,9 +44,9 @@ points_init (Points *points)
 }
 
 static void
-points_add_part (Points *points, const LbExperimentPart *part)
+points_add_part (Points *points, const LbExperimentPart *part, gsize step)
 {
-  for (gsize i = 0; i < part->count; i++)
+  for (gsize i = 0; i < part->count; i += step)
     {
       double ideal = part->ideal[i];
 
@@ -134,10 +136,14 @@ void
 lb_experiment_add_common_figures (LbExperiment *self, GPtrArray *figures)
 {
   g_auto (Points) points = { NULL };
+  gsize count = 0, step;
 
   points_init (&points);
   for (guint p = 0; p < lb_experiment_get_n_parts (self); p++)
-    points_add_part (&points, lb_experiment_get_part (self, p));
+    count += lb_experiment_get_part (self, p)->count;
+  step = (count + MAX_POINTS - 1) / MAX_POINTS;
+  for (guint p = 0; p < lb_experiment_get_n_parts (self); p++)
+    points_add_part (&points, lb_experiment_get_part (self, p), MAX (step, 1));
   g_ptr_array_add (figures, new_scatter (&points));
   g_ptr_array_add (figures, new_histogram (&points));
 }

@@ -11,6 +11,10 @@ G_BEGIN_DECLS
  * @a: (m, d), @b: (n, d), or (m, d) for @diagonal
  * @columns: of the output: n, or 1 for @diagonal
  * @count: values of the output, m * columns
+ * @group: parts of one group are one line of the results (heads of an attention
+ *   product); from 0, without gaps
+ * @group_row: where the part's rows begin among those of its group
+ * @name: of the group, translated, or NULL: named by length and sign
  * @pass_scale: see lb_figures_of_merit()
  * @ideal, @measured, @uncalibrated: @count values, row-major; NAN: not measured yet
  */
@@ -21,6 +25,9 @@ typedef struct
   gboolean diagonal;
   LbProductKind kind;
   gboolean is_signed;
+  guint group;
+  gsize group_row;
+  char *name;
   gsize columns;
   gsize count;
   double pass_scale;
@@ -34,19 +41,42 @@ struct _LbExperimentClass
   GObjectClass parent_class;
   const char *kind;
   char *(*dup_title) (LbExperiment *self);
+  /* Whether there is nothing to be measured with nominal values: what one
+   * product gives goes into the next. */
+  gboolean calibrated_only;
   /* Adds the parts by lb_experiment_add_part(). */
   gboolean (*prepare) (LbExperiment *self, GError **error);
   void (*add_settings) (LbExperiment *self, LbQuantities *settings);
+  /* Measures all parts by lb_experiment_measure_part(); NULL: one after another. */
+  gboolean (*measure) (LbExperiment *self, LbEngine *engine, GCancellable *cancellable, GError **error);
+  /* Adds results of this kind to those that every experiment has; may be NULL. */
+  void (*add_results) (LbExperiment *self, LbQuantities *results);
   /* Appends figures of this kind to those that every experiment has; may be NULL. */
   void (*add_figures) (LbExperiment *self, GPtrArray *figures);
 };
 
 void lb_experiment_set_photons (LbExperiment *self, double photons_per_mac);
-/* Takes the matrices. */
-void
+/* Takes the matrices. The part is a group by itself until told otherwise. */
+LbExperimentPart *
 lb_experiment_add_part (LbExperiment *self, LbMatrix *a, LbMatrix *b, gboolean diagonal, LbProductKind kind);
+/* Other operands of the same shapes, and the ideal values that go with them;
+ * takes the matrices. Before the part is measured. */
+void lb_experiment_set_operands (LbExperimentPart *part, LbMatrix *a, LbMatrix *b);
+/* Measures part @nth: waits while paused, stores, tells. */
+gboolean lb_experiment_measure_part (
+    LbExperiment *self, LbEngine *engine, guint nth, GCancellable *cancellable, GError **error);
+/* A copy of @values held within @range, low and high; NULL: as they are. */
+LbMatrix *lb_experiment_clamp (const LbMatrix *values, const float *range);
 guint lb_experiment_get_n_parts (LbExperiment *self);
+GPtrArray *lb_experiment_get_parts (LbExperiment *self);
 LbExperimentPart *lb_experiment_get_part (LbExperiment *self, guint nth);
+
+/* Figures of merit of each group, of LbExperimentGroup. */
+GArray *lb_experiment_compute_groups (GPtrArray *parts);
+/* The worst signed group, or the first where none is signed. */
+const LbExperimentGroup *lb_experiment_find_headline (const GArray *groups);
+/* Figures of the headline, and each group by itself where there are several. */
+void lb_experiment_add_merits (LbQuantities *results, const GArray *groups);
 
 /* Scatter of measured against ideal and histogram of the residuals of all parts. */
 void lb_experiment_add_common_figures (LbExperiment *self, GPtrArray *figures);

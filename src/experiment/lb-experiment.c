@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <lb-bench-engine.h>
+#include <lb-gemm.h>
 #include <lb-operand.h>
 #include <lb-optical-path.h>
 
@@ -12,6 +13,8 @@
  * can pause, and what came before is stored. */
 #define ROWS_PER_STEP 256
 #define SNAPSHOT_INTERVAL_US (G_USEC_PER_SEC / 10)
+/* Snapshots take this part of the time at most, of runs with many dot products too. */
+#define SNAPSHOT_SHARE 0.1
 /* A run has this many products' worth of noise keys, so that no two products of
  * a session share one. */
 #define ORDINALS_PER_RUN (1u << 16)
@@ -32,7 +35,7 @@ typedef struct
   const LbExperimentPlace *place;
   LbSnapshotFunc snapshot;
   gpointer snapshot_data;
-  gint64 last_snapshot_us;
+  gint64 next_snapshot_us;
   gint64 bench_start_us;
   guint64 exposures_start;
   guint64 exposures_forecast;
@@ -60,6 +63,7 @@ part_free (gpointer data)
 
   lb_matrix_unref (part->a);
   lb_matrix_unref (part->b);
+  g_free (part->name);
   g_free (part->ideal);
   g_free (part->measured);
   g_free (part->uncalibrated);
@@ -106,6 +110,7 @@ lb_experiment_set_photons (LbExperiment *self, double photons_per_mac)
 static void
 compute_ideal (LbExperimentPart *part)
 {
+#pragma omp parallel for schedule(static) num_threads(lb_numerics_get_threads())
   for (gsize i = 0; i < part->count; i++)
     {
       const float *x = lb_matrix_row (part->a, i / part->columns);
@@ -118,34 +123,59 @@ compute_ideal (LbExperimentPart *part)
     }
 }
 
-void
-lb_experiment_add_part (LbExperiment *self, LbMatrix *a, LbMatrix *b, gboolean diagonal, LbProductKind kind)
+static gboolean
+has_negative (const LbMatrix *values)
 {
-  LbExperimentPart *part = g_new0 (LbExperimentPart, 1);
+  for (gsize r = 0; r < values->rows; r++)
+    for (gsize c = 0; c < values->columns; c++)
+      if (lb_matrix_get (values, r, c) < 0)
+        return TRUE;
+  return FALSE;
+}
 
+void
+lb_experiment_set_operands (LbExperimentPart *part, LbMatrix *a, LbMatrix *b)
+{
+  g_clear_pointer (&part->a, lb_matrix_unref);
+  g_clear_pointer (&part->b, lb_matrix_unref);
   part->a = a;
   part->b = b;
+  part->pass_scale = lb_operand_pass_scale (a, b, part->diagonal);
+  part->is_signed = has_negative (b);
+  compute_ideal (part);
+}
+
+LbExperimentPart *
+lb_experiment_add_part (LbExperiment *self, LbMatrix *a, LbMatrix *b, gboolean diagonal, LbProductKind kind)
+{
+  GPtrArray *parts = PRIVATE (self)->parts;
+  LbExperimentPart *part = g_new0 (LbExperimentPart, 1);
+
   part->diagonal = diagonal;
   part->kind = kind;
+  part->group = parts->len;
   part->columns = diagonal ? 1 : b->rows;
   part->count = a->rows * part->columns;
-  part->pass_scale = lb_operand_pass_scale (a, b, diagonal);
   part->ideal = g_new (double, part->count);
   part->measured = g_new (double, part->count);
   part->uncalibrated = g_new (double, part->count);
-  for (gsize r = 0; r < b->rows && !part->is_signed; r++)
-    for (gsize c = 0; c < b->columns; c++)
-      part->is_signed |= lb_matrix_get (b, r, c) < 0;
-  compute_ideal (part);
+  lb_experiment_set_operands (part, a, b);
   for (gsize i = 0; i < part->count; i++)
     part->measured[i] = part->uncalibrated[i] = NAN;
-  g_ptr_array_add (PRIVATE (self)->parts, part);
+  g_ptr_array_add (parts, part);
+  return part;
 }
 
 guint
 lb_experiment_get_n_parts (LbExperiment *self)
 {
   return PRIVATE (self)->parts->len;
+}
+
+GPtrArray *
+lb_experiment_get_parts (LbExperiment *self)
+{
+  return PRIVATE (self)->parts;
 }
 
 LbExperimentPart *
@@ -231,69 +261,10 @@ wait_while_paused (LbExperimentPrivate *private, GCancellable *cancellable, GErr
 
 /* --- Figures of merit and results ------------------------------------------ */
 
-static GArray *
-compute_groups (LbExperimentPrivate *private)
-{
-  GArray *groups = g_array_new (FALSE, TRUE, sizeof (LbExperimentGroup));
-
-  for (guint p = 0; p < private->parts->len; p++)
-    {
-      const LbExperimentPart *part = g_ptr_array_index (private->parts, p);
-      LbExperimentGroup group = { .length = part->a->columns, .is_signed = part->is_signed };
-
-      lb_figures_of_merit (part->measured, part->ideal, part->count, part->pass_scale, &group.figures);
-      lb_figures_of_merit (part->uncalibrated, part->ideal, part->count, part->pass_scale,
-                           &group.uncalibrated);
-      g_array_append_val (groups, group);
-    }
-  return groups;
-}
-
-/* The worst signed group, or the first where none is signed. */
-static const LbExperimentGroup *
-find_headline (const GArray *groups)
-{
-  const LbExperimentGroup *headline = NULL;
-
-  for (guint i = 0; i < groups->len; i++)
-    {
-      const LbExperimentGroup *group = &g_array_index (groups, LbExperimentGroup, i);
-
-      if (group->figures.count > 0 && group->is_signed &&
-          (headline == NULL || group->figures.normalised_error > headline->figures.normalised_error))
-        headline = group;
-    }
-  return headline != NULL ? headline : &g_array_index (groups, LbExperimentGroup, 0);
-}
-
-/* Each group by itself, where there are several; the report shows them. */
-static void
-add_group_results (LbQuantities *results, const GArray *groups)
-{
-  for (guint i = 0; groups->len > 1 && i < groups->len; i++)
-    {
-      const LbExperimentGroup *group = &g_array_index (groups, LbExperimentGroup, i);
-      g_autofree char *name = g_strdup_printf ("group_%u", i);
-      g_autofree char *error_name = g_strconcat (name, "_normalised_error", NULL);
-      g_autofree char *before_name = g_strconcat (error_name, "_uncalibrated", NULL);
-      g_autofree char *text = g_strdup_printf (
-          group->is_signed ? _ ("length %u, signed") : _ ("length %u, non-negative"), group->length);
-
-      if (group->figures.count == 0)
-        continue;
-      lb_quantities_set_text (results, name, text);
-      lb_quantities_set (results, error_name, group->figures.normalised_error, "");
-      if (group->uncalibrated.count > 0)
-        lb_quantities_set (results, before_name, group->uncalibrated.normalised_error, "");
-    }
-}
-
 static LbQuantities *
 compute_results (LbExperiment *self, const GArray *groups)
 {
   LbExperimentPrivate *private = PRIVATE (self);
-  const LbExperimentGroup *group = find_headline (groups);
-  const LbFiguresOfMerit *figures = &group->figures;
   LbQuantities *results = lb_quantities_new ();
   LbBench *bench = private->place->bench;
   double seconds = (lb_clock_now_us (lb_bench_get_clock (bench)) - private->bench_start_us) / 1e6;
@@ -301,20 +272,9 @@ compute_results (LbExperiment *self, const GArray *groups)
 
   for (guint i = 0; i < groups->len; i++)
     measured += g_array_index (groups, LbExperimentGroup, i).figures.count;
-  if (figures->count > 0)
-    {
-      lb_quantities_set (results, "normalised_error", figures->normalised_error, "");
-      if (group->uncalibrated.count > 0)
-        lb_quantities_set (results, "normalised_error_uncalibrated", group->uncalibrated.normalised_error,
-                           "");
-      lb_quantities_set (results, "bias", figures->bias, "");
-      lb_quantities_set (results, "slope", figures->slope, "");
-      lb_quantities_set (results, "slope_low", figures->slope_low, "");
-      lb_quantities_set (results, "slope_high", figures->slope_high, "");
-      lb_quantities_set (results, "relative_error", figures->relative_error, "");
-      lb_quantities_set (results, "correlation", figures->correlation, "");
-      lb_quantities_set (results, "effective_bits", figures->effective_bits, "");
-    }
+  if (LB_EXPERIMENT_GET_CLASS (self)->add_results != NULL)
+    LB_EXPERIMENT_GET_CLASS (self)->add_results (self, results);
+  lb_experiment_add_merits (results, groups);
   lb_quantities_set (results, "dot_products", measured, "");
   lb_quantities_set (results, "unusable", private->counts.unusable, "");
   lb_quantities_set (results, "exposures", lb_bench_get_exposures (bench) - private->exposures_start, "");
@@ -327,7 +287,6 @@ compute_results (LbExperiment *self, const GArray *groups)
       lb_quantities_set (results, "adc_samples_per_product",
                          (double) private->counts.adc_samples / private->counts.dot_products, "");
     }
-  add_group_results (results, groups);
   return results;
 }
 
@@ -342,10 +301,10 @@ send_snapshot (LbExperiment *self, gboolean finished)
   LbBench *bench = private->place->bench;
   gint64 now = g_get_monotonic_time ();
 
-  if (private->snapshot == NULL || (!finished && now - private->last_snapshot_us < SNAPSHOT_INTERVAL_US))
+  if (private->snapshot == NULL || (!finished && now < private->next_snapshot_us))
     return;
   snapshot = lb_snapshot_new ();
-  groups = compute_groups (private);
+  groups = lb_experiment_compute_groups (private->parts);
   snapshot->finished = finished;
   snapshot->fraction = finished ? 1 : (double) private->dot_products / MAX (private->to_measure, 1);
   snapshot->message =
@@ -363,7 +322,9 @@ send_snapshot (LbExperiment *self, gboolean finished)
   if (LB_EXPERIMENT_GET_CLASS (self)->add_figures != NULL)
     LB_EXPERIMENT_GET_CLASS (self)->add_figures (self, snapshot->figures);
   private->snapshot (snapshot, private->snapshot_data);
-  private->last_snapshot_us = g_get_monotonic_time ();
+  now = g_get_monotonic_time () - now;
+  private->next_snapshot_us =
+      g_get_monotonic_time () + MAX (SNAPSHOT_INTERVAL_US, (gint64) ((double) now / SNAPSHOT_SHARE));
 }
 
 /* --- Measuring ------------------------------------------------------------------ */
@@ -397,9 +358,9 @@ store_rows (LbExperimentPrivate *private,
       gsize index = row * part->columns + columns[i];
 
       stored[i] = (LbSessionRow){
-        .row = row,
+        .row = part->group_row + row,
         .column = columns[i],
-        .group = private->part,
+        .group = part->group,
         .measured = part->measured[index],
         .ideal = part->ideal[index],
         .uncalibrated = part->uncalibrated[index],
@@ -492,20 +453,31 @@ new_engine (LbExperiment *self, gboolean calibrated, GError **error)
   return engine;
 }
 
+gboolean
+lb_experiment_measure_part (
+    LbExperiment *self, LbEngine *engine, guint nth, GCancellable *cancellable, GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  const LbExperimentPart *part = lb_experiment_get_part (self, nth);
+
+  private->part = nth;
+  for (private->first_row = 0; private->first_row < part->a->rows; private->first_row += ROWS_PER_STEP)
+    if (!measure_step (self, engine, cancellable, error))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean
 measure_all (LbExperiment *self, LbEngine *engine, gboolean before, GCancellable *cancellable, GError **error)
 {
   LbExperimentPrivate *private = PRIVATE (self);
 
   private->before = before;
-  for (private->part = 0; private->part < private->parts->len; private->part++)
-    {
-      const LbExperimentPart *part = g_ptr_array_index (private->parts, private->part);
-
-      for (private->first_row = 0; private->first_row < part->a->rows; private->first_row += ROWS_PER_STEP)
-        if (!measure_step (self, engine, cancellable, error))
-          return FALSE;
-    }
+  if (LB_EXPERIMENT_GET_CLASS (self)->measure != NULL)
+    return LB_EXPERIMENT_GET_CLASS (self)->measure (self, engine, cancellable, error);
+  for (guint nth = 0; nth < private->parts->len; nth++)
+    if (!lb_experiment_measure_part (self, engine, nth, cancellable, error))
+      return FALSE;
   return TRUE;
 }
 
@@ -543,6 +515,13 @@ forecast (LbExperiment *self, LbEngine *engine, guint64 *exposures, double *seco
   return TRUE;
 }
 
+/* Whether the same is measured with nominal values too. */
+static gboolean
+is_compared (LbExperiment *self, const LbExperimentPlace *place)
+{
+  return place->uncalibrated_too && !LB_EXPERIMENT_GET_CLASS (self)->calibrated_only;
+}
+
 static gboolean
 prepare (LbExperiment *self, const LbExperimentPlace *place, GError **error)
 {
@@ -578,7 +557,7 @@ lb_experiment_forecast (
   engine = new_engine (self, TRUE, error);
   if (engine == NULL || !forecast (self, engine, exposures, seconds, error))
     return FALSE;
-  if (place->uncalibrated_too)
+  if (is_compared (self, place))
     {
       *exposures *= 2;
       *seconds *= 2;
@@ -642,7 +621,7 @@ finish (LbExperiment *self, gboolean measured, GError **error)
 
   g_clear_pointer (&private->groups, g_array_unref);
   g_clear_pointer (&private->results, lb_quantities_free);
-  private->groups = compute_groups (private);
+  private->groups = lb_experiment_compute_groups (private->parts);
   private->results = compute_results (self, private->groups);
   if (session != NULL)
     {
@@ -685,7 +664,7 @@ lb_experiment_run (LbExperiment *self,
   engine = new_engine (self, TRUE, error);
   if (engine == NULL)
     return FALSE;
-  if (place->uncalibrated_too && (nominal = new_engine (self, FALSE, error)) == NULL)
+  if (is_compared (self, place) && (nominal = new_engine (self, FALSE, error)) == NULL)
     return FALSE;
   if (!forecast (self, engine, &private->exposures_forecast, &private->seconds_forecast, error))
     return FALSE;

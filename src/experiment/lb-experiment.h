@@ -5,6 +5,7 @@
 #include <lb-calibration.h>
 #include <lb-engine.h>
 #include <lb-figure.h>
+#include <lb-model.h>
 #include <lb-session.h>
 #include <lb-statistics.h>
 
@@ -73,7 +74,7 @@ gboolean lb_experiment_run (LbExperiment *self,
                             GError **error);
 /* Holds before the next exposure sequence; goes on. Any thread. */
 void lb_experiment_set_paused (LbExperiment *self, gboolean paused);
-/* "attention", "dot-product". */
+/* "attention", "dot-product", "layer", "model". */
 const char *lb_experiment_get_kind (LbExperiment *self);
 /* For the operator, translated: "Attention scores, layer 0, head 1". */
 char *lb_experiment_dup_title (LbExperiment *self);
@@ -83,10 +84,12 @@ gboolean lb_experiment_forecast (
 /* After a run: results by name as `run --json` gives them (architecture.md);
  * NULL before. */
 const LbQuantities *lb_experiment_get_results (LbExperiment *self);
-/* After a run: of LbExperimentGroup; one for attention, one per length and sign
- * for dot products. */
+/* After a run: of LbExperimentGroup; one for attention and a layer's operator,
+ * one per length and sign for dot products, one per layer and operator for a
+ * model. @name: translated, or NULL: by length and sign; the experiment's. */
 typedef struct
 {
+  const char *name;
   guint length;
   gboolean is_signed;
   LbFiguresOfMerit figures;
@@ -112,6 +115,51 @@ LbExperiment *lb_attention_experiment_new (const char *model,
                                            guint tokens,
                                            double photons_per_mac,
                                            GError **error);
+
+/* Operator @op of @layer (for qk and av: of @head), with the operands that a
+ * digital pass over the first @tokens tokens brings there, clamped to the model's
+ * ranges where it has them. */
+LbExperiment *lb_layer_experiment_new (const char *model,
+                                       const char *text,
+                                       guint layer,
+                                       guint head,
+                                       LbTransformerOp op,
+                                       guint tokens,
+                                       double photons_per_mac,
+                                       GError **error);
+
+/*
+ * A whole forward pass over the first @tokens tokens, all operators of all layers
+ * on the bench: what one product gives goes into the next. Each product is
+ * compared with the exact one of the same operands (clamped to the model's ranges
+ * where it has them); next-token predictions and the loss of the passage with
+ * those of a digital pass. Nothing is measured with nominal values. A dot product
+ * that the bench could not measure goes on with its digital value, and is counted
+ * as unusable.
+ */
+LbExperiment *lb_model_experiment_new (
+    const char *model, const char *text, guint tokens, double photons_per_mac, GError **error);
+
+/**
+ * LbPrediction: what follows one token of the passage.
+ * @token, @next: of the text, as shown on axes; @next NULL: the text ends there
+ * @ideal, @measured: the likeliest next token by the digital pass and by the bench
+ * @ideal_probability, @measured_probability: theirs
+ * @ideal_loss, @measured_loss: -log of the probability of @next, nats; NAN without
+ */
+typedef struct
+{
+  char *token;
+  char *next;
+  char *ideal;
+  char *measured;
+  double ideal_probability, measured_probability;
+  double ideal_loss, measured_loss;
+} LbPrediction;
+
+/* After a run of a model experiment: of LbPrediction, one a token; NULL before,
+ * and for other kinds. */
+GPtrArray *lb_model_experiment_get_predictions (LbExperiment *self); /* transfer none */
 
 /* The sentence that is used where none is given. */
 const char *lb_experiment_default_text (void);

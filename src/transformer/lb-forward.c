@@ -107,6 +107,19 @@ lb_forward_new (LbModel *model)
   return self;
 }
 
+/**
+ * lb_forward_get_model:
+ *
+ * Returns: (transfer none): the model
+ */
+LbModel *
+lb_forward_get_model (LbForward *self)
+{
+  g_return_val_if_fail (LB_IS_FORWARD (self), NULL);
+
+  return self->model;
+}
+
 static void
 set_route (LbForward *self, guint place, LbEngine *engine)
 {
@@ -265,6 +278,50 @@ reach_tap (Tap *tap, LbMatrix *a, LbMatrix *b, guint heads)
   tap->b = lb_matrix_new_view (b, head * b_rows, 0, b_rows, b->columns);
 }
 
+/* Dot products that the engine could not measure (NAN) become those of the
+ * operands as it was given them, clamped to their ranges. */
+static void
+replace_unusable (const LbProduct *product, LbMatrix *out)
+{
+  static const float open[] = { -INFINITY, INFINITY, -INFINITY, INFINITY };
+  const float *ranges = product->ranges != NULL ? product->ranges : open;
+  const guint heads = lb_product_get_heads (product);
+  const gsize rows = product->a->rows / heads, columns = product->b->rows / heads;
+
+  for (gsize row = 0; row < out->rows; row++)
+    for (gsize column = 0; column < out->columns; column++)
+      {
+        const float *x = lb_matrix_row (product->a, row);
+        const float *w = lb_matrix_row (product->b, row / rows * columns + column);
+        double sum = 0;
+
+        if (!isnan (lb_matrix_get (out, row, column)))
+          continue;
+        for (gsize k = 0; k < product->a->columns; k++)
+          sum += (double) CLAMP (x[k], ranges[0], ranges[1]) * (double) CLAMP (w[k], ranges[2], ranges[3]);
+        lb_matrix_row (out, row)[column] = (float) sum;
+      }
+}
+
+static gboolean
+multiply_on_engine (Pass *pass, LbTransformerOp op, const LbProduct *product, LbMatrix *out, GError **error)
+{
+  LbEngine *engine = pass->forward->routes[pass->layer_index * LB_N_OPS + op];
+  LbEngineCounts unwanted = { 0 };
+  LbEngineCounts *counts = pass->counts != NULL ? pass->counts : &unwanted;
+  const guint64 unusable = counts->unusable;
+
+  if (!lb_engine_multiply (engine, product, out, counts, pass->cancellable, error))
+    {
+      g_prefix_error (error, _ ("Layer %u, operator %s: "), pass->layer_index,
+                      lb_transformer_op_get_name (op));
+      return FALSE;
+    }
+  if (counts->unusable > unusable)
+    replace_unusable (product, out);
+  return TRUE;
+}
+
 /* out = a b^T on the engine of this operator; of all heads for attention. */
 static gboolean
 multiply (Pass *pass, LbTransformerOp op, LbMatrix *a, LbMatrix *b, LbMatrix *out, GError **error)
@@ -288,15 +345,7 @@ multiply (Pass *pass, LbTransformerOp op, LbMatrix *a, LbMatrix *b, LbMatrix *ou
   };
 
   if (tap == NULL)
-    {
-      LbEngine *engine = self->routes[pass->layer_index * LB_N_OPS + op];
-
-      if (lb_engine_multiply (engine, &product, out, pass->counts, pass->cancellable, error))
-        return TRUE;
-      g_prefix_error (error, _ ("Layer %u, operator %s: "), pass->layer_index,
-                      lb_transformer_op_get_name (op));
-      return FALSE;
-    }
+    return multiply_on_engine (pass, op, &product, out, error);
   if (!tap->at_norm && tap->layer == pass->layer_index && tap->op == op)
     {
       reach_tap (tap, a, b, product.heads);

@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (LbForward, lb_forward, LB, FORWARD, GObject)
 
 LbForward *lb_forward_new (LbModel *model);
+LbModel *lb_forward_get_model (LbForward *self);
 /* All operators of all layers. */
 void lb_forward_set_engine (LbForward *self, LbEngine *engine);
 /* One operator of one layer. */
@@ -24,7 +25,9 @@ void lb_forward_set_seed (LbForward *self, guint64 seed);
  * window longer than the context or a token outside the vocabulary, or the
  * engine's, after its layer and operator. @window: its index in the text, for
  * the keys of random numbers. @counts (may be NULL): the products of all
- * engines are added, digital ones too. One run at a time. */
+ * engines are added, digital ones too. A dot product that an engine could not
+ * measure (NAN, counted as unusable) does not end the pass: the digital product
+ * of the same clamped operands takes its place. One run at a time. */
 LbMatrix *lb_forward_run (LbForward *self,
                           const guint32 *tokens,
                           gsize count,

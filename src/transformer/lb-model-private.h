@@ -112,6 +112,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbLayer, lb_layer_unref)
  * Converted copies are kept as long as they fit a quarter of the memory. Any
  * thread. */
 LbLayer *lb_model_hold_layer (LbModel *self, guint layer, GError **error);
+/* Six values in the place of those of the file. */
+void lb_model_set_range (LbModel *self, guint layer, LbTransformerOp op, const float *range);
+/* As many as lb_weights_count_sigma_means() says, in the place of those of the file. */
+void lb_model_set_sigma_mean (LbModel *self, guint layer, LbTransformerOp op, const float *means);
 const LbOuterWeights *lb_model_get_outer_weights (LbModel *self);
 const LbSafetensors *lb_model_get_tensors (LbModel *self);
 

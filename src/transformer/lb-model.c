@@ -120,6 +120,28 @@ read_ranges (LbModel *self, GError **error)
   return TRUE;
 }
 
+void
+lb_model_set_range (LbModel *self, guint layer, LbTransformerOp op, const float *range)
+{
+  guint found = 0;
+
+  memcpy (self->ranges[layer][op], range, sizeof self->ranges[layer][op]);
+  self->has_ranges[layer][op] = TRUE;
+  for (guint i = 0; i < self->config.layers; i++)
+    for (guint k = 0; k < LB_N_OPS; k++)
+      found += self->has_ranges[i][k] ? 1 : 0;
+  self->config.quantised = found == self->config.layers * LB_N_OPS;
+}
+
+void
+lb_model_set_sigma_mean (LbModel *self, guint layer, LbTransformerOp op, const float *means)
+{
+  const guint count = lb_weights_count_sigma_means (&self->config, op);
+
+  g_free (self->sigma_means[layer][op]);
+  self->sigma_means[layer][op] = g_memdup2 (means, count * sizeof *means);
+}
+
 static gboolean
 read_sigma_means (LbModel *self, GError **error)
 {
