@@ -19,6 +19,7 @@ typedef struct
 static const Subcommand subcommands[] = {
   { "devices", cli_devices, N_ ("list devices, or connect those of a setup") },
   { "calibrate", cli_calibrate, N_ ("calibrate the bench") },
+  { "calibrations", cli_calibrations, N_ ("list, compare, mark, export stored calibrations") },
   { "run", cli_run, N_ ("run an experiment: attention, dot-product") },
   { "multiply", cli_multiply, N_ ("multiply two .npy matrices") },
   { "report", cli_report, N_ ("write the report of a session as PDF") },
