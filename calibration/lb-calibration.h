@@ -116,6 +116,7 @@ typedef struct
   const char *description; /* what it finds and why, one sentence; N_() */
   const char *needs[6];    /* names of steps, NULL-terminated */
   double max_age_s;
+  gboolean only_checks; /* it tells how good the others are; products can do without */
   /* In the worker. Fills @result; FALSE with @error if it could not measure. */
   gboolean (*measure) (LbCalibrationContext *context,
                        LbCalibration *result,
@@ -144,7 +145,7 @@ gboolean lb_calibration_set_is_due (LbCalibrationSet *self, const char *step, ch
 /* The same, and due as well if the bench is set up differently now than it was
  * for the result: exposure, light, macropixels, margin, guard, the camera's size. */
 gboolean lb_calibration_set_is_due_on (LbCalibrationSet *self, LbBench *bench, const char *step, char **why);
-/* All steps there are in force, none failed. */
+/* All steps that products need are in force, none failed. */
 gboolean lb_calibration_set_is_complete (LbCalibrationSet *self);
 /* What encodes and decodes. Needs alignment; everything else falls back to the
  * setup's nominal values. @calibrated FALSE: nominal values even where there are

@@ -307,5 +307,6 @@ const LbCalibrationStep lb_calibration_step_crosstalk = {
                      "guard that keep it small"),
   .needs = { "dark", "alignment", "response", "flat-field", NULL },
   .max_age_s = 12 * 3600,
+  .only_checks = TRUE,
   .measure = measure_crosstalk,
 };

@@ -471,5 +471,6 @@ const LbCalibrationStep lb_calibration_step_verification = {
                      "from"),
   .needs = { "dark", "alignment", "response", "background", "flat-field", NULL },
   .max_age_s = 12 * 3600,
+  .only_checks = TRUE,
   .measure = measure_verification,
 };
