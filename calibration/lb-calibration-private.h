@@ -61,5 +61,7 @@ extern const LbCalibrationStep lb_calibration_step_alignment;
 extern const LbCalibrationStep lb_calibration_step_response;
 extern const LbCalibrationStep lb_calibration_step_background;
 extern const LbCalibrationStep lb_calibration_step_flat_field;
+extern const LbCalibrationStep lb_calibration_step_crosstalk;
+extern const LbCalibrationStep lb_calibration_step_verification;
 
 G_END_DECLS

@@ -2,6 +2,7 @@
 #include "lb-calibration-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <math.h>
 
 struct _LbCalibrationSet
 {
@@ -15,8 +16,10 @@ G_DEFINE_FINAL_TYPE (LbCalibrationSet, lb_calibration_set, G_TYPE_OBJECT)
 static guint changed_signal;
 
 static const LbCalibrationStep *const steps[] = {
-  &lb_calibration_step_dark,       &lb_calibration_step_alignment,  &lb_calibration_step_response,
-  &lb_calibration_step_background, &lb_calibration_step_flat_field, NULL,
+  &lb_calibration_step_dark,         &lb_calibration_step_alignment,
+  &lb_calibration_step_response,     &lb_calibration_step_background,
+  &lb_calibration_step_flat_field,   &lb_calibration_step_crosstalk,
+  &lb_calibration_step_verification, NULL,
 };
 
 static void
@@ -191,11 +194,82 @@ lb_calibration_set_is_due (LbCalibrationSet *self, const char *step, char **why)
   return due;
 }
 
+/* What a result depends on beyond its devices: settings that are stored with it,
+ * and their values now. */
+static void
+describe_setup (LbBench *bench, LbQuantities *settings)
+{
+  const LbSetupOptics *optics = lb_setup_get_optics (lb_bench_get_setup (bench));
+  LbCameraCaps camera;
+
+  lb_quantities_set (settings, "setup_exposure", 1e-3 * optics->exposure_us, "ms");
+  lb_quantities_set (settings, "setup_light_level", optics->light_level, "");
+  lb_quantities_set (settings, "setup_macropixel", optics->macropixel, "px");
+  lb_quantities_set (settings, "setup_margin", optics->source_margin, "px");
+  lb_quantities_set (settings, "setup_guard", optics->guard, "");
+  if (lb_bench_get_camera_caps (bench, &camera))
+    {
+      lb_quantities_set (settings, "camera_width", camera.width, "px");
+      lb_quantities_set (settings, "camera_height", camera.height, "px");
+    }
+}
+
+static char *
+explain_change (LbCalibration *calibration, LbBench *bench)
+{
+  g_autoptr (LbQuantities) now = lb_quantities_new ();
+  const LbQuantities *then = lb_calibration_settings (calibration);
+
+  describe_setup (bench, now);
+  for (guint i = 0; i < lb_quantities_get_length (now); i++)
+    {
+      const LbQuantity *quantity = lb_quantities_get_nth (now, i);
+      const double before = lb_quantities_get (then, quantity->name, NAN);
+      const LbCalibrationStep *row = lb_calibration_steps_find (lb_calibration_get_step (calibration));
+
+      if (fabs (quantity->value - before) > 1e-6 * fabs (before))
+        return g_strdup_printf (_ ("%s was measured with %s %g, which is %g now"), _ (row->title),
+                                quantity->name, before, quantity->value);
+    }
+  return NULL;
+}
+
+/**
+ * lb_calibration_set_is_due_on:
+ * @self: a set
+ * @bench: a connected bench
+ * @step: name of a step
+ * @why: (out) (optional) (nullable): a translated sentence if it is due
+ *
+ * Returns: lb_calibration_set_is_due(), or whether exposure, light, layout or
+ * region of the bench differ from those of the result.
+ */
+gboolean
+lb_calibration_set_is_due_on (LbCalibrationSet *self, LbBench *bench, const char *step, char **why)
+{
+  g_autoptr (LbCalibration) calibration = NULL;
+  g_autofree char *reason = NULL;
+  gboolean due;
+
+  g_return_val_if_fail (LB_IS_CALIBRATION_SET (self) && LB_IS_BENCH (bench) && step != NULL, FALSE);
+
+  if (!lb_calibration_set_is_due (self, step, &reason))
+    {
+      calibration = lb_calibration_set_dup (self, step);
+      reason = explain_change (calibration, bench);
+    }
+  due = reason != NULL;
+  if (why != NULL)
+    *why = g_steal_pointer (&reason);
+  return due;
+}
+
 /**
  * lb_calibration_set_is_complete:
  * @self: a set
  *
- * Returns: whether all steps there are have a result in force that did not fail.
+ * Returns: whether all steps that products need have a result in force that did
+ * not fail.
  */
 gboolean
 lb_calibration_set_is_complete (LbCalibrationSet *self)
@@ -206,7 +280,8 @@ lb_calibration_set_is_complete (LbCalibrationSet *self)
     {
       g_autoptr (LbCalibration) calibration = lb_calibration_set_dup (self, steps[i]->name);
 
-      if (calibration == NULL || lb_calibration_get_verdict (calibration) == LB_VERDICT_FAIL)
+      if (!steps[i]->only_checks &&
+          (calibration == NULL || lb_calibration_get_verdict (calibration) == LB_VERDICT_FAIL))
         return FALSE;
     }
   return TRUE;
@@ -250,6 +325,7 @@ describe_bench (LbCalibration *result, LbBench *bench)
   lb_quantities_set_text (settings, "setup", lb_setup_get_name (setup));
   lb_quantities_set_text (settings, LB_CALIBRATION_FIDELITY,
                           lb_calibration_fidelity_name (lb_setup_get_fidelity (setup)));
+  describe_setup (bench, settings);
 }
 
 /* What it was measured with, so that it can be told which results went into it. */

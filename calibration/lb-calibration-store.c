@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lb-calibration-private.h"
+#include "lb-calibration-store.h"
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
@@ -8,6 +9,11 @@
 #include <unistd.h>
 
 #define SUFFIX ".calibration"
+/* Of the file that marks a result as bad: its hash and this. */
+#define BAD_SUFFIX ".bad"
+/* Digits of a hash by which a result is called. */
+#define ID_DIGITS 16
+#define ID_DIGITS_MIN 4
 
 /* Folder of the stored results; free it. */
 static char *
@@ -58,6 +64,55 @@ lb_calibration_store_prepare (GError **error)
       return FALSE;
     }
   return TRUE;
+}
+
+static char *
+make_bad_path (const char *hash)
+{
+  g_autofree char *folder = get_folder ();
+  g_autofree char *name = g_strconcat (hash, BAD_SUFFIX, NULL);
+
+  return g_build_filename (folder, name, NULL);
+}
+
+/**
+ * lb_calibration_store_is_bad:
+ * @hash: of a result
+ *
+ * Returns: whether an operator marked it as bad.
+ */
+gboolean
+lb_calibration_store_is_bad (const char *hash)
+{
+  g_autofree char *path = NULL;
+
+  g_return_val_if_fail (hash != NULL, FALSE);
+
+  path = make_bad_path (hash);
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/**
+ * lb_calibration_store_mark_bad:
+ * @calibration: a sealed result
+ * @error: set to %G_FILE_ERROR
+ *
+ * Marks the result, by a file beside it: it is kept, but not put in force again.
+ *
+ * Returns: whether it is marked.
+ */
+gboolean
+lb_calibration_store_mark_bad (LbCalibration *calibration, GError **error)
+{
+  g_autofree char *path = NULL;
+
+  g_return_val_if_fail (LB_IS_CALIBRATION (calibration), FALSE);
+  g_return_val_if_fail (lb_calibration_get_hash (calibration) != NULL, FALSE);
+
+  path = make_bad_path (lb_calibration_get_hash (calibration));
+  return lb_calibration_store_prepare (error) &&
+         g_file_set_contents_full (path, "", 0, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+                                   0600, error);
 }
 
 /**
@@ -155,10 +210,10 @@ load_file (const Wanted *wanted, const char *path)
   data = g_bytes_get_data (mapped, &size);
   bytes = g_bytes_new (data, size);
   calibration = lb_calibration_from_bytes (bytes, &error);
-  if (calibration != NULL)
-    lb_calibration_set_put (wanted->set, calibration);
-  else
+  if (calibration == NULL)
     g_info ("%s: %s", path, error->message);
+  else if (!lb_calibration_store_is_bad (lb_calibration_get_hash (calibration)))
+    lb_calibration_set_put (wanted->set, calibration);
 }
 
 static int
@@ -224,4 +279,123 @@ lb_calibration_store_load (LbBench *bench, GError **error)
       load_file (&wanted, path);
     }
   return g_steal_pointer (&set);
+}
+
+/**
+ * lb_stored_calibration_free:
+ *
+ * Frees an entry of the store's list.
+ */
+void
+lb_stored_calibration_free (LbStoredCalibration *self)
+{
+  g_return_if_fail (self != NULL);
+
+  g_free (self->id);
+  g_clear_object (&self->calibration);
+  g_free (self);
+}
+
+/* The result in a file, if it is whole and of the bench; else NULL. */
+static LbCalibration *
+read_file (const char *path, LbBench *bench)
+{
+  g_autofree char *data = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+  g_autoptr (LbCalibration) calibration = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize size;
+
+  if (g_file_get_contents (path, &data, &size, &error))
+    {
+      bytes = g_bytes_new_take (g_steal_pointer (&data), size);
+      calibration = lb_calibration_from_bytes (bytes, &error);
+    }
+  if (calibration == NULL)
+    {
+      g_info ("%s: %s", path, error->message);
+      return NULL;
+    }
+  return lb_calibration_fits_bench (calibration, bench) ? g_steal_pointer (&calibration) : NULL;
+}
+
+/**
+ * lb_calibration_store_list:
+ * @bench: a connected bench
+ * @error: set to %G_FILE_ERROR if the folder cannot be read
+ *
+ * Returns: (transfer full) (nullable) (element-type LbStoredCalibration): all
+ * results of the bench's devices and fidelity, newest first.
+ */
+GPtrArray *
+lb_calibration_store_list (LbBench *bench, GError **error)
+{
+  g_autofree char *folder = get_folder ();
+  g_autoptr (GPtrArray) names = NULL;
+  g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify) lb_stored_calibration_free);
+  g_autoptr (GHashTable) in_force = g_hash_table_new (g_str_hash, g_str_equal);
+
+  g_return_val_if_fail (LB_IS_BENCH (bench), NULL);
+
+  names = list_files (folder, error);
+  if (names == NULL)
+    return NULL;
+  for (guint i = 0; i < names->len; i++)
+    {
+      g_autofree char *path = g_build_filename (folder, g_ptr_array_index (names, i), NULL);
+      LbCalibration *calibration = read_file (path, bench);
+      LbStoredCalibration *entry;
+
+      if (calibration == NULL)
+        continue;
+      entry = g_new0 (LbStoredCalibration, 1);
+      entry->calibration = calibration;
+      entry->id = g_strndup (lb_calibration_get_hash (calibration), ID_DIGITS);
+      entry->bad = lb_calibration_store_is_bad (lb_calibration_get_hash (calibration));
+      entry->in_force = !entry->bad && lb_calibration_get_verdict (calibration) != LB_VERDICT_FAIL &&
+                        g_hash_table_add (in_force, (gpointer) lb_calibration_get_step (calibration));
+      g_ptr_array_add (list, entry);
+    }
+  return g_steal_pointer (&list);
+}
+
+/**
+ * lb_calibration_store_find:
+ * @bench: a connected bench
+ * @id: the first digits of its hash, at least 4
+ * @error: %LB_CALIBRATION_ERROR_NO_SUCH_RESULT
+ *
+ * Returns: (transfer full) (nullable): the result of that name.
+ */
+LbCalibration *
+lb_calibration_store_find (LbBench *bench, const char *id, GError **error)
+{
+  g_autoptr (GPtrArray) list = NULL;
+  g_autoptr (LbCalibration) found = NULL;
+
+  g_return_val_if_fail (LB_IS_BENCH (bench) && id != NULL, NULL);
+
+  list = lb_calibration_store_list (bench, error);
+  if (list == NULL)
+    return NULL;
+  for (guint i = 0; i < list->len && strlen (id) >= ID_DIGITS_MIN; i++)
+    {
+      const LbStoredCalibration *entry = g_ptr_array_index (list, i);
+
+      if (!g_str_has_prefix (lb_calibration_get_hash (entry->calibration), id))
+        continue;
+      if (found != NULL)
+        {
+          g_set_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NO_SUCH_RESULT,
+                       _ ("more than one calibration is called “%s…”: give more digits"), id);
+          return NULL;
+        }
+      found = g_object_ref (entry->calibration);
+    }
+  if (found == NULL)
+    g_set_error (
+        error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NO_SUCH_RESULT,
+        _ ("no calibration of this bench is called “%s” (at least %d digits): list them without options"), id,
+        ID_DIGITS_MIN);
+  return g_steal_pointer (&found);
 }

@@ -18,6 +18,7 @@ typedef enum
   LB_CALIBRATION_ERROR_SIGNAL,  /* what the camera saw cannot be used; says what it saw and what to do */
   LB_CALIBRATION_ERROR_FORMAT,  /* stored result is damaged or foreign */
   LB_CALIBRATION_ERROR_DEVICES, /* stored result belongs to other devices */
+  LB_CALIBRATION_ERROR_NO_SUCH_RESULT, /* nothing stored goes by that name */
 } LbCalibrationError;
 
 typedef enum
@@ -115,6 +116,7 @@ typedef struct
   const char *description; /* what it finds and why, one sentence; N_() */
   const char *needs[6];    /* names of steps, NULL-terminated */
   double max_age_s;
+  gboolean only_checks; /* it tells how good the others are; products can do without */
   /* In the worker. Fills @result; FALSE with @error if it could not measure. */
   gboolean (*measure) (LbCalibrationContext *context,
                        LbCalibration *result,
@@ -140,7 +142,10 @@ void lb_calibration_set_put (LbCalibrationSet *self, LbCalibration *calibration)
 /* Missing, older than its step allows, or older than one that it needs. @why
  * (may be NULL): a sentence. */
 gboolean lb_calibration_set_is_due (LbCalibrationSet *self, const char *step, char **why);
-/* All steps there are in force, none failed. */
+/* The same, and due as well if the bench is set up differently now than it was
+ * for the result: exposure, light, macropixels, margin, guard, the camera's size. */
+gboolean lb_calibration_set_is_due_on (LbCalibrationSet *self, LbBench *bench, const char *step, char **why);
+/* All steps that products need are in force, none failed. */
 gboolean lb_calibration_set_is_complete (LbCalibrationSet *self);
 /* What encodes and decodes. Needs alignment; everything else falls back to the
  * setup's nominal values. @calibrated FALSE: nominal values even where there are

@@ -12,13 +12,16 @@ G_BEGIN_DECLS
 
 /* Patterns of cells by number: levels 0..255 are shown as they are on all cells
  * of the field; above that come values in 1/1000 (by the curve of each cell's
- * zone), and lattices: every third cell full on, in nine phases. Reference
- * patches are full on, or dark, always. */
+ * zone), lattices: every third cell full on, in nine phases, and the two halves
+ * of a checkerboard. Reference patches are full on, or dark, always. */
 #define LB_CELLS_VALUE(thousandths) (1000u + (thousandths))
 #define LB_CELLS_FULL LB_CELLS_VALUE (1000u)
 #define LB_CELLS_DARK LB_CELLS_VALUE (0u)
 #define LB_CELLS_LATTICE(phase) (3000u + (phase))
 #define LB_CELLS_PHASES 9
+#define LB_CELLS_CHECKER(half) (3100u + (half))
+/* Phase of the lattice that a cell is in. */
+#define LB_CELLS_PHASE_OF(column, row) ((column) % 3 + 3 * ((row) % 3))
 
 /**
  * LbCellProbe: uniform and sparse patterns of macropixels, and what each
@@ -32,6 +35,7 @@ typedef struct
   LbEncoder *encoder;
   LbLayout *layout;
   guint8 *is_field;      /* per cell */
+  guint8 *always_on;     /* per cell: full on whatever the pattern; NULL: none */
   guint8 *levels;        /* scratch, per cell */
   gint32 *cell_of_pixel; /* of the camera's region; -1 outside the grid */
 } LbCellProbe;

@@ -24,9 +24,12 @@ cell_level (const LbCellProbe *self, const LbCurves *curves, guint number, guint
 
   if (number < LB_LEVELS)
     return (guint8) number;
+  if (number >= LB_CELLS_CHECKER (0))
+    return (column + row) % 2 == number - LB_CELLS_CHECKER (0) ? curves->high_level[zone]
+                                                               : curves->low_level[zone];
   if (number >= LB_CELLS_LATTICE (0))
-    return column % 3 + 3 * (row % 3) == number - LB_CELLS_LATTICE (0) ? curves->high_level[zone]
-                                                                       : curves->low_level[zone];
+    return LB_CELLS_PHASE_OF (column, row) == number - LB_CELLS_LATTICE (0) ? curves->high_level[zone]
+                                                                            : curves->low_level[zone];
   return lb_curves_invert (curves, zone, lift (curves, zone, number - LB_CELLS_DARK));
 }
 
@@ -45,6 +48,9 @@ fill_levels (LbCellProbe *self, const LbCurves *curves, guint number)
 
       self->levels[cell] = cell_level (self, curves, LB_CELLS_FULL, cell);
     }
+  for (guint32 cell = 0; self->always_on != NULL && cell < lb_optics_model_cells (model); cell++)
+    if (self->always_on[cell])
+      self->levels[cell] = cell_level (self, curves, LB_CELLS_FULL, cell);
 }
 
 static LbPattern *
@@ -134,6 +140,7 @@ lb_cell_probe_clear (LbCellProbe *self)
   g_clear_pointer (&self->encoder, lb_encoder_free);
   g_clear_pointer (&self->model, lb_optics_model_unref);
   g_clear_pointer (&self->is_field, g_free);
+  g_clear_pointer (&self->always_on, g_free);
   g_clear_pointer (&self->levels, g_free);
   g_clear_pointer (&self->cell_of_pixel, g_free);
 }

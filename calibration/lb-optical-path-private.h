@@ -108,6 +108,9 @@ LbPathLight lb_path_forecast_light (const LbPathPlan *plan,
                                     double usual_exposure_us);
 /* The action: all exposures of the plan. */
 gboolean lb_path_run (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error);
+/* Adds a frame's reading to the sum over an exposure (NULL before the first);
+ * takes @reading. */
+void lb_path_add_reading (LbReading **sum, LbReading *reading);
 /* DARK if the dark patches are about as bright as the bright ones. */
 gboolean lb_path_check_patches (const LbLayout *layout, const LbReading *reading, GError **error);
 /* SHAPE if the frame is not of the model's region and depth. */

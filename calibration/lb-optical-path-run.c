@@ -110,24 +110,25 @@ next_exposure (LbExposure *exposure, gpointer data, GError **error)
   return TRUE;
 }
 
-/* Adds a frame's reading to the sums of its exposure. */
-static void
-add_reading (LbPathRun *self, LbReading *reading)
+void
+lb_path_add_reading (LbReading **sum, LbReading *reading)
 {
-  if (self->sum == NULL)
+  LbReading *to = *sum;
+
+  if (to == NULL)
     {
-      self->sum = reading;
+      *sum = reading;
       return;
     }
   for (guint t = 0; t < reading->tiles; t++)
     {
-      self->sum->electrons[t] += reading->electrons[t];
-      self->sum->saturated[t] += reading->saturated[t];
+      to->electrons[t] += reading->electrons[t];
+      to->saturated[t] += reading->saturated[t];
     }
-  self->sum->bright_electrons += reading->bright_electrons;
-  self->sum->dark_electrons += reading->dark_electrons;
-  self->sum->bright_saturated += reading->bright_saturated;
-  self->sum->light += reading->light;
+  to->bright_electrons += reading->bright_electrons;
+  to->dark_electrons += reading->dark_electrons;
+  to->bright_saturated += reading->bright_saturated;
+  to->light += reading->light;
   lb_reading_free (reading);
 }
 
@@ -283,7 +284,7 @@ take_frame (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
   if (reading == NULL)
     return FALSE;
   count_readouts (self, number);
-  add_reading (self, g_steal_pointer (&reading));
+  lb_path_add_reading (&self->sum, g_steal_pointer (&reading));
   if (nth + 1 < exposure->frames)
     return TRUE;
   if (is_saturated (self, number) && can_shorten (self, attempt + 1))

@@ -84,6 +84,7 @@ is_wrong_use (const GError *error)
 {
   return error->domain == LB_SETUP_ERROR ||
          g_error_matches (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NO_SUCH_STEP) ||
+         g_error_matches (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NO_SUCH_RESULT) ||
          g_error_matches (error, LB_EXPERIMENT_ERROR, LB_EXPERIMENT_ERROR_SETTINGS) ||
          g_error_matches (error, LB_MODEL_ERROR, LB_MODEL_ERROR_TEXT);
 }
@@ -182,11 +183,9 @@ new_bench (const CliBenchOptions *options, GError **error)
   return lb_bench_new (setup, &bench_options, error);
 }
 
-gboolean
-cli_place_open (Cli *cli, CliPlace *place, const CliBenchOptions *options, GError **error)
+static gboolean
+connect_bench (Cli *cli, CliPlace *place, const CliBenchOptions *options, GError **error)
 {
-  g_autoptr (LbQuantities) identities = NULL;
-  g_autofree char *path = NULL;
   LbBench *bench = new_bench (options, error);
 
   if (bench == NULL)
@@ -195,8 +194,36 @@ cli_place_open (Cli *cli, CliPlace *place, const CliBenchOptions *options, GErro
   g_mutex_lock (&cli->lock);
   cli->bench = bench;
   g_mutex_unlock (&cli->lock);
-  if (!lb_bench_connect (bench, cli->cancellable, error))
+  return lb_bench_connect (bench, cli->cancellable, error);
+}
+
+gboolean
+cli_place_open_store (Cli *cli, CliPlace *place, const CliBenchOptions *options, GError **error)
+{
+  g_autoptr (LbSession) session = NULL;
+
+  if (!connect_bench (cli, place, options, error))
     return FALSE;
+  if (options->session != NULL)
+    {
+      session = lb_session_open_read_only (options->session, error);
+      if (session == NULL)
+        return FALSE;
+    }
+  place->calibrations = lb_workflow_load_calibrations (place->bench, session, error);
+  return place->calibrations != NULL;
+}
+
+gboolean
+cli_place_open (Cli *cli, CliPlace *place, const CliBenchOptions *options, GError **error)
+{
+  g_autoptr (LbQuantities) identities = NULL;
+  g_autofree char *path = NULL;
+  LbBench *bench;
+
+  if (!connect_bench (cli, place, options, error))
+    return FALSE;
+  bench = place->bench;
   path = options->session != NULL ? g_strdup (options->session) : lb_session_default_path (error);
   if (path == NULL)
     return FALSE;

@@ -19,6 +19,7 @@ typedef struct
 static const Subcommand subcommands[] = {
   { "devices", cli_devices, N_ ("list devices, or connect those of a setup") },
   { "calibrate", cli_calibrate, N_ ("calibrate the bench") },
+  { "calibrations", cli_calibrations, N_ ("list, compare, mark, export stored calibrations") },
   { "run", cli_run, N_ ("run an experiment: dot-product, layer, attention, model") },
   { "multiply", cli_multiply, N_ ("multiply two .npy matrices") },
   { "logits", cli_logits, N_ ("logits of a window of tokens") },

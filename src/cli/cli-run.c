@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <math.h>
+#include <string.h>
 
 #include <glib/gi18n.h>
 
@@ -154,6 +155,22 @@ add_figures_json (JsonBuilder *builder, const LbExperimentGroup *group)
   cli_json_number (builder, "dot_products", figures->count);
 }
 
+/* The quantities "share_CAUSE" as an object of their own. */
+static void
+add_shares_json (JsonBuilder *builder, const LbQuantities *results)
+{
+  json_builder_set_member_name (builder, "shares");
+  json_builder_begin_object (builder);
+  for (guint i = 0; i < lb_quantities_get_length (results); i++)
+    {
+      const LbQuantity *quantity = lb_quantities_get_nth (results, i);
+
+      if (g_str_has_prefix (quantity->name, "share_") && quantity->text == NULL)
+        cli_json_number (builder, quantity->name + strlen ("share_"), quantity->value);
+    }
+  json_builder_end_object (builder);
+}
+
 static void
 add_prediction_json (JsonBuilder *builder, const LbPrediction *prediction)
 {
@@ -195,6 +212,7 @@ print_json (const CliPlace *place, LbExperiment *experiment)
   json_builder_begin_object (builder);
   cli_json_text (builder, "kind", lb_experiment_get_kind (experiment));
   cli_json_quantities (builder, lb_experiment_get_results (experiment));
+  add_shares_json (builder, lb_experiment_get_results (experiment));
   json_builder_set_member_name (builder, "groups");
   json_builder_begin_array (builder);
   for (guint i = 0; i < groups->len; i++)

@@ -26,6 +26,7 @@ typedef struct
 typedef int (*CliFunc) (Cli *cli, int argc, char **argv);
 
 int cli_calibrate (Cli *cli, int argc, char **argv);
+int cli_calibrations (Cli *cli, int argc, char **argv);
 int cli_devices (Cli *cli, int argc, char **argv);
 int cli_first_light (Cli *cli, int argc, char **argv);
 int cli_generate (Cli *cli, int argc, char **argv);
@@ -76,6 +77,10 @@ typedef struct
 /* Connects the bench, opens the session (a new one in the user's data folder
  * where none was named), loads the calibrations in force. */
 gboolean cli_place_open (Cli *cli, CliPlace *place, const CliBenchOptions *options, GError **error);
+/* The same without a session: what is in force comes from the store, or from the
+ * session that was named, which is only read. */
+gboolean
+cli_place_open_store (Cli *cli, CliPlace *place, const CliBenchOptions *options, GError **error);
 /* Light off, session closed; @error may be set already and stays then. */
 gboolean cli_place_close (Cli *cli, CliPlace *place, GError **error);
 

@@ -6,6 +6,7 @@
 #include <lb-gemm.h>
 #include <lb-operand.h>
 #include <lb-optical-path.h>
+#include <lb-verification-shares.h>
 
 #include "lb-experiment-private.h"
 
@@ -261,6 +262,28 @@ wait_while_paused (LbExperimentPrivate *private, GCancellable *cancellable, GErr
 
 /* --- Figures of merit and results ------------------------------------------ */
 
+/* Where the error of a group comes from, by what the verification in force says of
+ * products of its length, sign and light. */
+static void
+add_shares (LbExperimentPrivate *private, const LbExperimentGroup *group, LbQuantities *results)
+{
+  g_autoptr (LbCalibration) verification =
+      lb_calibration_set_dup (private->place->calibrations, "verification");
+  double shares[LB_VERIFICATION_CAUSES];
+
+  if (verification == NULL || private->counts.macs == 0 ||
+      !lb_verification_find_shares (verification, group->length, group->is_signed,
+                                    private->photons_sum / private->counts.macs,
+                                    group->figures.normalised_error, shares))
+    return;
+  for (guint cause = 0; cause < LB_VERIFICATION_CAUSES; cause++)
+    {
+      g_autofree char *name = g_strconcat ("share_", lb_verification_cause_name (cause), NULL);
+
+      lb_quantities_set (results, name, shares[cause], "");
+    }
+}
+
 static LbQuantities *
 compute_results (LbExperiment *self, const GArray *groups)
 {
@@ -287,6 +310,7 @@ compute_results (LbExperiment *self, const GArray *groups)
       lb_quantities_set (results, "adc_samples_per_product",
                          (double) private->counts.adc_samples / private->counts.dot_products, "");
     }
+  add_shares (private, lb_experiment_find_headline (groups), results);
   return results;
 }
 

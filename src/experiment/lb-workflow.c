@@ -2,18 +2,19 @@
 #include "lb-workflow.h"
 
 #include <glib/gi18n-lib.h>
+#include <lb-calibration-store.h>
 
 /* Noise keys of calibrations lie apart from those of runs (lb-experiment.c), so
  * that no calibration shares its noise with what it decodes. */
 #define CALIBRATION_ORDINALS (G_GUINT64_CONSTANT (1) << 40)
 
 static gboolean
-is_wanted (const LbCalibrationStep *step, LbCalibrationSet *set, const char *const *steps)
+is_wanted (const LbCalibrationStep *step, LbCalibrationSet *set, LbBench *bench, const char *const *steps)
 {
   if (steps == NULL)
     return TRUE;
   if (g_strcmp0 (steps[0], "due") == 0)
-    return lb_calibration_set_is_due (set, step->name, NULL);
+    return lb_calibration_set_is_due_on (set, bench, step->name, NULL);
   return g_strv_contains (steps, step->name) || g_strv_contains (steps, "all");
 }
 
@@ -128,7 +129,7 @@ lb_workflow_calibrate (LbBench *bench,
   if (!check_names (steps, error) || !lb_calibration_store_prepare (error))
     return FALSE;
   for (guint i = 0; all[i] != NULL; i++)
-    if (is_wanted (all[i], set, steps) &&
+    if (is_wanted (all[i], set, bench, steps) &&
         !run_step (bench, set, session, all[i], i, results, progress, user_data, cancellable, error))
       return FALSE;
   return TRUE;
@@ -159,7 +160,8 @@ take_from_session (LbCalibrationSet *set, LbBench *bench, LbSession *session, GE
       if (bytes == NULL || (calibration = lb_calibration_from_bytes (bytes, error)) == NULL)
         return FALSE;
       if (lb_calibration_get_verdict (calibration) != LB_VERDICT_FAIL &&
-          lb_calibration_fits_bench (calibration, bench) && !is_superseded (set, calibration))
+          lb_calibration_fits_bench (calibration, bench) && !is_superseded (set, calibration) &&
+          !lb_calibration_store_is_bad (lb_calibration_get_hash (calibration)))
         lb_calibration_set_put (set, calibration);
     }
   return TRUE;

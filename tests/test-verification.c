@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <glib/gstdio.h>
+#include <lb-bench-noise-model.h>
+#include <lb-operand.h>
+#include <lb-optical-path.h>
+#include <lb-simulated-truth.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calibration-fixture.h"
+
+/* The step verification: figures, and a split of the error that follows when an
+ * imperfection is switched on and off. Argument: number of worlds (3). */
+
+/* Columns of the array "groups" (step-verification.c). */
+enum
+{
+  COLUMN_LENGTH = 0,
+  COLUMN_SIGNED = 1,
+  COLUMN_PHOTONS = 2,
+  COLUMN_COUNT = 4,
+  COLUMN_ERROR = 5,
+  COLUMN_BEFORE = 6,
+  COLUMN_SLOPE = 8,
+  COLUMN_RANDOM = 14,
+  COLUMN_EXPLAINED = 15,
+  COLUMN_SHARES = 17,
+};
+
+static const char *const share_names[] = { "shot",         "read",         "jitter",
+                                           "quantisation", "tables",       "floors_and_flat_field",
+                                           "crosstalk",    "misalignment", "interaction" };
+#define N_SHARES G_N_ELEMENTS (share_names)
+
+static void
+print_groups (LbCalibration *verification)
+{
+  const LbMatrix *groups = lb_calibration_get_array (verification, "groups");
+
+  for (guint i = 0; i < lb_quantities_get_length (lb_calibration_values (verification)); i++)
+    {
+      const LbQuantity *value = lb_quantities_get_nth (lb_calibration_values (verification), i);
+
+      g_test_message ("value %s %.4g %s", value->name, value->value, value->unit);
+    }
+  for (gsize i = 0; i < groups->rows; i++)
+    {
+      g_autoptr (GString) text = g_string_new (NULL);
+
+      g_string_append_printf (
+          text,
+          "length %4.0f %s N %6.0f: %4.0f products, error %.3f %% (before %.2f %%), slope %.4f, random %.0f "
+          "%%, explained %.2f;",
+          lb_matrix_get (groups, i, COLUMN_LENGTH),
+          lb_matrix_get (groups, i, COLUMN_SIGNED) > 0 ? "signed  " : "positive",
+          lb_matrix_get (groups, i, COLUMN_PHOTONS), lb_matrix_get (groups, i, COLUMN_COUNT),
+          100 * lb_matrix_get (groups, i, COLUMN_ERROR), 100 * lb_matrix_get (groups, i, COLUMN_BEFORE),
+          lb_matrix_get (groups, i, COLUMN_SLOPE), 100 * lb_matrix_get (groups, i, COLUMN_RANDOM),
+          lb_matrix_get (groups, i, COLUMN_EXPLAINED));
+      for (guint share = 0; share < N_SHARES; share++)
+        g_string_append_printf (text, " %s %.1f", share_names[share],
+                                100 * lb_matrix_get (groups, i, COLUMN_SHARES + share));
+      g_test_message ("%s", text->str);
+    }
+}
+
+/* The row of the array "groups" of signed products with that light; NULL: none. */
+static const float *
+find_group (LbCalibration *verification, guint length, gboolean is_signed, double photons)
+{
+  const LbMatrix *groups = lb_calibration_get_array (verification, "groups");
+
+  for (gsize i = 0; i < groups->rows; i++)
+    {
+      const float *row = lb_matrix_row (groups, i);
+
+      if (row[COLUMN_LENGTH] == length && (row[COLUMN_SIGNED] > 0) == is_signed &&
+          fabs (row[COLUMN_PHOTONS] / photons - 1) < 0.2)
+        return row;
+    }
+  g_assert_not_reached ();
+}
+
+/* Normalised error squared: what the shares are shares of. */
+static double
+mean_square (const float *group)
+{
+  return (double) group[COLUMN_ERROR] * group[COLUMN_ERROR];
+}
+
+static double
+part_of (const float *group, guint share)
+{
+  return mean_square (group) * group[COLUMN_SHARES + share];
+}
+
+/* ---- Worlds as they are --------------------------------------------------------- */
+
+static CalibrationWorld *base;
+
+/* World 1 stays for the tests that change one thing of it. */
+static CalibrationWorld *
+get_world (guint seed)
+{
+  CalibrationWorld *world;
+
+  if (seed == 1 && base != NULL)
+    return base;
+  world = calibration_world_new (LB_FIDELITY_FAST, seed, NULL);
+  calibration_world_run (world, "crosstalk");
+  calibration_world_run (world, "verification");
+  if (seed == 1)
+    base = world;
+  return world;
+}
+
+static void
+check_figures (LbCalibration *verification)
+{
+  const LbMatrix *groups = lb_calibration_get_array (verification, "groups");
+  double products[2] = { 0 };
+
+  for (gsize i = 0; i < groups->rows; i++)
+    {
+      const float *row = lb_matrix_row (groups, i);
+      double sum = 0;
+
+      for (guint share = 0; share < N_SHARES; share++)
+        sum += row[COLUMN_SHARES + share];
+      g_assert_cmpfloat_with_epsilon (sum, 1, 1e-4);
+      products[row[COLUMN_SIGNED] > 0] += row[COLUMN_COUNT];
+      if (!(row[COLUMN_SIGNED] > 0) || row[COLUMN_PHOTONS] < 1500 || row[COLUMN_PHOTONS] > 3000)
+        continue;
+      /* What scatters is what shot, read noise and jitter are said to do. */
+      if (row[COLUMN_COUNT] >= 90)
+        g_assert_cmpfloat_with_epsilon (
+            (row[COLUMN_SHARES] + row[COLUMN_SHARES + 1] + row[COLUMN_SHARES + 2]) / row[COLUMN_RANDOM], 1,
+            0.1);
+      g_assert_cmpfloat (fabs (row[COLUMN_SLOPE] - 1), <, 0.012);
+      g_assert_cmpfloat (row[COLUMN_BEFORE], >, 2 * row[COLUMN_ERROR]);
+      g_assert_cmpfloat (row[COLUMN_ERROR], <, row[COLUMN_LENGTH] >= 64 ? 0.021 : 0.04);
+    }
+  g_assert_cmpfloat (products[0], >=, 1000);
+  g_assert_cmpfloat (products[1], >=, 1000);
+}
+
+static int
+compare_values (gconstpointer a, gconstpointer b)
+{
+  const double x = *(const double *) a, y = *(const double *) b;
+
+  return (x > y) - (x < y);
+}
+
+/* Probability that two samples of one distribution differ as much (Kolmogorov's
+ * distribution; Press et al., Numerical Recipes, 3rd edition, section 14.3.3). */
+static double
+same_distribution (double *a, gsize count_a, double *b, gsize count_b)
+{
+  const double n = (double) count_a * (double) count_b / (double) (count_a + count_b);
+  double largest = 0, lambda, sum = 0;
+  gsize i = 0, j = 0;
+
+  qsort (a, count_a, sizeof *a, compare_values);
+  qsort (b, count_b, sizeof *b, compare_values);
+  while (i < count_a && j < count_b)
+    {
+      if (a[i] <= b[j])
+        i++;
+      else
+        j++;
+      largest = MAX (largest, fabs ((double) i / (double) count_a - (double) j / (double) count_b));
+    }
+  lambda = (sqrt (n) + 0.12 + 0.11 / sqrt (n)) * largest;
+  for (guint k = 1; k <= 100; k++)
+    sum += (k % 2 != 0 ? 2 : -2) * exp (-2.0 * k * k * lambda * lambda);
+  return lambda < 0.2 ? 1 : CLAMP (sum, 0, 1);
+}
+
+/* Held-out products of one length and light. */
+typedef struct
+{
+  LbMatrix *a, *b;
+  guint count, length;
+  double photons;
+  double *ideal;
+} HeldOut;
+
+static void
+held_out_init (HeldOut *self, guint seed, guint length, guint count, double photons)
+{
+  const LbRandomKey key = lb_random_key_derive (lb_random_key (seed), 77);
+
+  *self = (HeldOut){ lb_matrix_new (count, length), lb_matrix_new (count, length), count, length, photons };
+  self->ideal = g_new0 (double, count);
+  for (guint r = 0; r < count; r++)
+    for (guint i = 0; i < length; i++)
+      {
+        const guint64 at = (guint64) r * length + i;
+
+        lb_matrix_row (self->a, r)[i] = (float) (2 * lb_random_uniform_at (key, 0, at) - 1);
+        lb_matrix_row (self->b, r)[i] = (float) (2 * lb_random_uniform_at (key, 1, at) - 1);
+        self->ideal[r] += (double) lb_matrix_get (self->a, r, i) * lb_matrix_get (self->b, r, i);
+      }
+}
+
+static void
+held_out_clear (HeldOut *self)
+{
+  lb_matrix_unref (self->a);
+  lb_matrix_unref (self->b);
+  g_free (self->ideal);
+}
+
+static double *
+errors_of_bench (const HeldOut *self, CalibrationWorld *world)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbOpticsModel) model = lb_calibration_set_make_model (world->set, world->bench, TRUE, &error);
+  g_autoptr (LbOpticalPath) path = NULL;
+  g_autoptr (LbMatrix) out = lb_matrix_new (self->count, 1);
+  double *errors = g_new (double, self->count);
+
+  g_assert_no_error (error);
+  path = lb_optical_path_new (world->bench, model);
+  lb_optical_path_set_ordinal (path, 4000 + self->length + (guint64) self->photons);
+  lb_optical_path_multiply (path, self->a, self->b, TRUE, self->photons, out, NULL, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  for (guint r = 0; r < self->count; r++)
+    errors[r] = lb_matrix_get (out, r, 0) - self->ideal[r];
+  return errors;
+}
+
+static double *
+errors_of_model (const HeldOut *self, const LbBenchNoiseModel *noise)
+{
+  g_autoptr (LbOperand) a = lb_operand_new (self->a, LB_SCALE_BY_ROW);
+  g_autoptr (LbOperand) b = lb_operand_new (self->b, LB_SCALE_WHOLE);
+  g_autofree double *sums = g_new0 (double, 12 * (gsize) self->count);
+  g_autofree double *scale = g_new (double, self->count);
+  LbBenchNoiseInput input = {
+    .length = self->length, .count = self->count, .photons_per_mac = self->photons, .scale = scale
+  };
+  double *errors = g_new (double, self->count);
+
+  for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
+    {
+      const LbMatrix *x = pass % 2 == 0 ? a->positive : a->negative;
+      const LbMatrix *w = pass / 2 == 0 ? b->positive : b->negative;
+      double *products = sums + 3 * pass * self->count, *sums_x = products + self->count,
+             *sums_w = sums_x + self->count;
+
+      input.used[pass] = TRUE;
+      input.signs[pass] = pass % 2 == pass / 2 ? 1 : -1;
+      input.products[pass] = products;
+      input.sums_x[pass] = sums_x;
+      input.sums_w[pass] = sums_w;
+      for (guint r = 0; r < self->count; r++)
+        {
+          scale[r] = (double) a->scale[r] * b->scale[r];
+          for (guint i = 0; i < self->length; i++)
+            {
+              products[r] += (double) lb_matrix_get (x, r, i) * lb_matrix_get (w, r, i);
+              sums_x[r] += lb_matrix_get (x, r, i);
+              sums_w[r] += lb_matrix_get (w, r, i);
+            }
+          input.pass_mean[pass] += scale[r] * products[r] / self->count;
+          input.mean_x += sums_x[r] / self->length / self->count / LB_NOISE_PASSES;
+        }
+    }
+  lb_bench_noise_model_apply (noise, &input, lb_random_key (5), lb_random_key (6), 0, errors);
+  for (guint r = 0; r < self->count; r++)
+    errors[r] -= self->ideal[r];
+  return errors;
+}
+
+static double
+rms (const double *values, gsize count)
+{
+  double sum = 0;
+
+  for (gsize i = 0; i < count; i++)
+    sum += values[i] * values[i];
+  return sqrt (sum / (double) count);
+}
+
+/* The file, read back, errs as the bench does on products that it has not seen. */
+static void
+check_noise_model (CalibrationWorld *world, guint seed)
+{
+  static const struct
+  {
+    guint length, count;
+    double photons;
+  } held_out[] = { { 64, 600, 2000 }, { 64, 600, 200 }, { 128, 300, 2000 } };
+  LbCalibration *verification = calibration_world_run (world, "verification");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbBenchNoiseModel) made = lb_bench_noise_model_new (verification, &error);
+  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "lightbench-noise-XXXXXX", NULL);
+  g_autoptr (LbBenchNoiseModel) noise = NULL;
+  int descriptor = g_mkstemp (path);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (descriptor, >=, 0);
+  g_close (descriptor, NULL);
+  g_assert_true (lb_bench_noise_model_save (made, path, &error));
+  noise = lb_bench_noise_model_load (path, &error);
+  g_assert_no_error (error);
+  g_unlink (path);
+  g_assert_cmpstr (lb_bench_noise_model_get_verification (noise), ==, lb_calibration_get_hash (verification));
+  for (guint i = 0; i < G_N_ELEMENTS (held_out); i++)
+    {
+      HeldOut one;
+      g_autofree double *bench = NULL;
+      g_autofree double *model = NULL;
+      double p;
+
+      held_out_init (&one, seed, held_out[i].length, held_out[i].count, held_out[i].photons);
+      bench = errors_of_bench (&one, world);
+      model = errors_of_model (&one, noise);
+      p = same_distribution (bench, one.count, model, one.count);
+      g_test_message (
+          "%u held-out products of %u elements, %.0f photons per MAC: rms error %.4f on the bench, "
+          "%.4f by the model, p = %.3f",
+          one.count, one.length, one.photons, rms (bench, one.count), rms (model, one.count), p);
+      g_assert_cmpfloat (p, >, 0.01);
+      held_out_clear (&one);
+    }
+}
+
+static void
+test_world (gconstpointer data)
+{
+  const guint seed = GPOINTER_TO_UINT (data);
+  CalibrationWorld *world = get_world (seed);
+  LbCalibration *verification = calibration_world_run (world, "verification");
+
+  print_groups (verification);
+  check_figures (verification);
+  check_noise_model (world, seed);
+  if (world != base)
+    calibration_world_free (world);
+}
+
+/* ---- One imperfection switched off -------------------------------------------------- */
+
+/* Verifies world 1, changed, by the calibration of world 1 as it is. */
+static LbCalibration *
+verify_changed (const char *const *changes)
+{
+  CalibrationWorld *world = get_world (1);
+  g_autoptr (CalibrationWorld) changed = calibration_world_new (LB_FIDELITY_FAST, 1, changes);
+  g_autoptr (GError) error = NULL;
+  LbCalibration *result;
+
+  for (guint i = 0; lb_calibration_steps_get ()[i] != NULL; i++)
+    {
+      g_autoptr (LbCalibration) one =
+          lb_calibration_set_dup (world->set, lb_calibration_steps_get ()[i]->name);
+
+      lb_calibration_set_put (changed->set, one);
+    }
+  result =
+      lb_calibration_run_step (changed->bench, changed->set, "verification", 99, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  return result;
+}
+
+static void
+check_switched_off (const char *const *changes, guint share, double photons)
+{
+  CalibrationWorld *world = get_world (1);
+  LbCalibration *with = calibration_world_run (world, "verification");
+  g_autoptr (LbCalibration) without = verify_changed (changes);
+  const float *a = find_group (with, 64, TRUE, photons), *b = find_group (without, 64, TRUE, photons);
+  const double gone = mean_square (a) - mean_square (b), said = part_of (a, share) - part_of (b, share);
+
+  g_test_message (
+      "%s at %.0f photons per MAC: %.1f %% of the mean square error went with it, %.1f %% was said",
+      share_names[share], photons, 100 * gone / mean_square (a), 100 * said / mean_square (a));
+  g_assert_cmpfloat (said, >, 0);
+  g_assert_cmpfloat (fabs (gone - said), <, 0.2 * said + 0.04 * mean_square (a));
+}
+
+static void
+test_read_noise (void)
+{
+  const char *changes[] = { "\"read_noise\": 1.6,\n    \"row_noise\": 0.5",
+                            "\"read_noise\": 0.4,\n    \"row_noise\": 0", NULL };
+
+  check_switched_off (changes, 1, 100);
+}
+
+static void
+test_jitter (void)
+{
+  const char *changes[] = { "\"speckle_contrast\": 0.02", "\"speckle_contrast\": 0", NULL };
+
+  check_switched_off (changes, 2, 2000);
+}
+
+/* More light instead: shot noise cannot be switched off. */
+static void
+test_shot_noise (void)
+{
+  LbCalibration *verification = calibration_world_run (get_world (1), "verification");
+  const float *a = find_group (verification, 64, TRUE, 300), *b = find_group (verification, 64, TRUE, 2000);
+  const double gone = mean_square (a) - mean_square (b);
+  const double said = part_of (a, 0) + part_of (a, 1) - part_of (b, 0) - part_of (b, 1);
+
+  g_test_message ("shot and read noise: %.3g of mean square error went with the light, %.3g was said", gone,
+                  said);
+  g_assert_cmpfloat_with_epsilon (part_of (a, 0) / part_of (b, 0), b[COLUMN_PHOTONS] / a[COLUMN_PHOTONS],
+                                  0.6);
+  g_assert_cmpfloat (fabs (gone - said), <, 0.2 * said);
+}
+
+/* ---- A calibration that is wrong by a known amount ---------------------------------- */
+
+static LbCalibration *
+copy_result (LbCalibration *from)
+{
+  g_autoptr (GBytes) bytes = lb_calibration_to_bytes (from);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbCalibration) read = lb_calibration_from_bytes (bytes, &error);
+  LbCalibration *copy = lb_calibration_new (lb_calibration_get_step (from));
+  static const char *const arrays[] = {
+    "gain", "usable", "source_curve", "weight_curve", "source_range", "weight_range", NULL
+  };
+
+  g_assert_no_error (error);
+  for (guint i = 0; arrays[i] != NULL; i++)
+    if (lb_calibration_get_array (read, arrays[i]) != NULL)
+      {
+        g_autoptr (LbMatrix) array = lb_matrix_copy (lb_calibration_get_array (read, arrays[i]));
+
+        lb_calibration_set_array (copy, arrays[i], array);
+      }
+  for (guint i = 0; i < lb_quantities_get_length (lb_calibration_values (read)); i++)
+    {
+      const LbQuantity *quantity = lb_quantities_get_nth (lb_calibration_values (read), i);
+
+      if (quantity->text == NULL)
+        lb_quantities_set (lb_calibration_values (copy), quantity->name, quantity->value, quantity->unit);
+    }
+  lb_quantities_set_text (lb_calibration_settings (copy), "fidelity", "fast");
+  lb_calibration_set_verdict (copy, LB_VERDICT_PASS, 0, 1, "", "");
+  return copy;
+}
+
+static void
+check_damage (const char *step, void (*damage) (LbCalibration *), guint share)
+{
+  CalibrationWorld *world = get_world (1);
+  LbCalibration *with = calibration_world_run (world, "verification");
+  g_autoptr (LbCalibration) good = lb_calibration_set_dup (world->set, step);
+  g_autoptr (LbCalibration) bad = copy_result (good);
+  g_autoptr (LbCalibration) verification = NULL;
+  g_autoptr (LbQuantities) identities = lb_bench_dup_identities (world->bench);
+  g_autoptr (GError) error = NULL;
+  const float *a, *b;
+  double more, said, others = 0;
+
+  damage (bad);
+  lb_calibration_seal (bad, lb_calibration_get_time_us (good), 1, 1, identities);
+  lb_calibration_set_put (world->set, bad);
+  g_object_ref (with);
+  verification =
+      lb_calibration_run_step (world->bench, world->set, "verification", 98, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  lb_calibration_set_put (world->set, good);
+  lb_calibration_set_put (world->set, with);
+  g_object_unref (with);
+  print_groups (verification);
+
+  a = find_group (with, 64, TRUE, 2000);
+  b = find_group (verification, 64, TRUE, 2000);
+  more = mean_square (b) - mean_square (a);
+  said = part_of (b, share) - part_of (a, share);
+  for (guint i = 3; i < N_SHARES - 1; i++)
+    if (i != share)
+      others = MAX (others, part_of (b, i));
+  g_test_message (
+      "%s damaged: error %.2f %% instead of %.2f %%; %.3g more mean square error, %.3g said, at most "
+      "%.3g to other causes",
+      step, 100 * b[COLUMN_ERROR], 100 * a[COLUMN_ERROR], more, said, others);
+  g_assert_cmpfloat (more, >, 0.5 * mean_square (a));
+  g_assert_cmpfloat (fabs (more - said), <, 0.25 * more);
+  g_assert_cmpfloat (others, <, 0.3 * said);
+}
+
+static void
+damage_gain (LbCalibration *flat_field)
+{
+  LbMatrix *gain = lb_calibration_get_array (flat_field, "gain");
+
+  for (gsize row = 0; row < gain->rows; row++)
+    for (gsize i = 0; i < gain->columns; i++)
+      lb_matrix_row (gain, row)[i] *=
+          (float) (1 + 0.05 * lb_random_normal_at (lb_random_key (3), 0, row * gain->columns + i));
+}
+
+static void
+damage_table (LbCalibration *response)
+{
+  LbMatrix *curve = lb_calibration_get_array (response, "source_curve");
+
+  /* Says less in the middle than there is; floor and top stay. */
+  for (gsize zone = 0; zone < curve->rows; zone++)
+    for (gsize level = 0; level < curve->columns; level++)
+      {
+        float *value = &lb_matrix_row (curve, zone)[level];
+
+        *value -= 0.2f * (*value - lb_matrix_get (curve, zone, 0)) * MAX (1 - *value, 0);
+      }
+}
+
+static void
+test_flat_field (void)
+{
+  check_damage ("flat-field", damage_gain, 5);
+}
+
+static void
+test_tables (void)
+{
+  check_damage ("response", damage_table, 4);
+}
+
+/* Signed products that blur makes smaller: that is crosstalk. */
+static void
+test_crosstalk (void)
+{
+  const char *changes[] = { "\"source_blur_px\": 0.35", "\"source_blur_px\": 0.5", NULL };
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 5, changes);
+  g_autoptr (LbCalibration) verification = NULL;
+  g_autoptr (GError) error = NULL;
+  const float *group;
+  double lost;
+
+  calibration_world_run (world, "crosstalk");
+  verification =
+      lb_calibration_run_step (world->bench, world->set, "verification", 50, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  print_groups (verification);
+  group = find_group (verification, 256, TRUE, 2000);
+  /* Of independent signed values var (ideal) is d / 9, and the passes' means are d / 16 each. */
+  lost = pow (1 - group[COLUMN_SLOPE], 2) * (256.0 / 9) / (4 * 16.0 * 16);
+  g_test_message ("slope %.4f: mean square error %.3g by it, %.3g said for crosstalk", group[COLUMN_SLOPE],
+                  lost, part_of (group, 6));
+  g_assert_cmpfloat (group[COLUMN_SLOPE], <, 0.99);
+  g_assert_cmpfloat (part_of (group, 6), >, 0.5 * lost);
+  g_assert_cmpfloat (part_of (group, 6), <, 2.5 * lost);
+  for (guint share = 3; share < N_SHARES - 1; share++)
+    if (share != 6)
+      g_assert_cmpfloat (part_of (group, share), <, part_of (group, 6));
+}
+
+/* ---- Files that are no noise model ---------------------------------------------------- */
+
+#define KNOT                                                                                                 \
+  "{\"length\": 64, \"passes\": 4, \"read_variance\": 900, \"gaussian\": 0.01, \"systematic\": 0.002, "      \
+  "\"bias\": 0, \"background\": 0.02, \"light\": [1, 1, 1, 1, 1, 1, 1, 1]}"
+#define FILE_TEXT(format, efficiency, knots)                                                                 \
+  "{\"format\": \"" format                                                                                   \
+  "\", \"version\": 1, \"verification\": \"x\", \"quantum_efficiency\": " efficiency                         \
+  ", \"path_transmission\": 0.7, \"source_floor\": 0.005, \"weight_floor\": 0.01, \"dimming\": 0.6, "        \
+  "\"knots\": " knots "}"
+
+static void
+test_damaged_files (void)
+{
+  static const char *const bad[] = {
+    "",
+    "[]",
+    "{",
+    "nonsense",
+    "{\"format\": \"lightbench-noise-model\"}",
+    FILE_TEXT ("other", "0.7", "[" KNOT "]"),
+    FILE_TEXT ("lightbench-noise-model", "-1", "[" KNOT "]"),
+    FILE_TEXT ("lightbench-noise-model", "\"high\"", "[" KNOT "]"),
+    FILE_TEXT ("lightbench-noise-model", "1e999", "[" KNOT "]"),
+    FILE_TEXT ("lightbench-noise-model", "0.7", "[]"),
+    FILE_TEXT ("lightbench-noise-model", "0.7", "[1, 2]"),
+    FILE_TEXT ("lightbench-noise-model", "0.7", "{}"),
+    FILE_TEXT ("lightbench-noise-model", "0.7", "[{\"length\": 64}]"),
+  };
+  const char *text = FILE_TEXT ("lightbench-noise-model", "0.7", "[" KNOT "]");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbBenchNoiseModel) good = lb_bench_noise_model_parse (text, -1, &error);
+  g_autoptr (LbBenchNoiseModel) again = NULL;
+  g_autofree char *json = NULL;
+  g_autofree char *json_again = NULL;
+
+  g_assert_no_error (error);
+  json = lb_bench_noise_model_to_json (good);
+  again = lb_bench_noise_model_parse (json, -1, &error);
+  g_assert_no_error (error);
+  json_again = lb_bench_noise_model_to_json (again);
+  g_assert_cmpstr (json, ==, json_again);
+  for (guint i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (GError) refused = NULL;
+
+      g_assert_null (lb_bench_noise_model_parse (bad[i], -1, &refused));
+      g_assert_error (refused, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_FORMAT);
+    }
+  g_assert_null (lb_bench_noise_model_load ("/no/such/file.json", &error));
+  g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+}
+
+/* What is asked of the model is what comes: mean and variance of each part. */
+static void
+test_model_statistics (void)
+{
+  enum
+  {
+    COUNT = 20000
+  };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbBenchNoiseModel) noise =
+      lb_bench_noise_model_parse (FILE_TEXT ("lightbench-noise-model", "0.7", "[" KNOT "]"), -1, &error);
+  g_autofree double *products = g_new (double, COUNT);
+  g_autofree double *sums = g_new (double, COUNT);
+  g_autofree double *scale = g_new (double, COUNT);
+  g_autofree double *out = g_new (double, COUNT);
+  g_autofree double *again = g_new (double, COUNT);
+  LbBenchNoiseInput input = {
+    .length = 64, .count = COUNT, .photons_per_mac = 100, .mean_x = 0.25, .scale = scale
+  };
+  const double fx = 0.005, fw = 0.01, c0 = 0.6, a = c0 * (1 - fx) * (1 - fw);
+  const double light = 100 * 0.7 * 0.7 / (fx + (1 - fx) * 0.25);
+  const double y = a * 4 + fw * (1 - fx) * 16 + fx * (1 - fw) * c0 * 16 + (fx * fw + 0.02) * 64;
+  double expected, sum = 0, squares = 0;
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < COUNT; i++)
+    {
+      products[i] = 4;
+      sums[i] = 16;
+      scale[i] = 2;
+    }
+  for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
+    {
+      input.used[pass] = TRUE;
+      input.signs[pass] = pass % 2 == pass / 2 ? 1 : -1;
+      input.products[pass] = products;
+      input.sums_x[pass] = input.sums_w[pass] = sums;
+      input.pass_mean[pass] = 8;
+    }
+  lb_bench_noise_model_apply (noise, &input, lb_random_key (1), lb_random_key (2), 0, out);
+  for (guint i = 0; i < COUNT; i++)
+    {
+      sum += out[i] / COUNT;
+      squares += out[i] * out[i] / COUNT;
+    }
+  /* Four passes of shot and read noise, and two Gaussians of the passes' means. */
+  expected = 4 * 4 * (y / light + 900 / light / light) / a / a + 4 * 64 * (0.01 * 0.01 + 0.002 * 0.002);
+  g_test_message ("mean %.4f, variance %.4f of %.4f", sum, squares, expected);
+  g_assert_cmpfloat (fabs (sum), <, 4 * sqrt (expected / COUNT));
+  g_assert_cmpfloat (fabs (squares / expected - 1), <, 4 * sqrt (2.0 / COUNT));
+
+  /* The same numbers whatever the division over calls. */
+  input.count = COUNT / 2;
+  lb_bench_noise_model_apply (noise, &input, lb_random_key (1), lb_random_key (2), 0, again);
+  lb_bench_noise_model_apply (noise, &input, lb_random_key (1), lb_random_key (2), COUNT / 2,
+                              again + COUNT / 2);
+  g_assert_cmpmem (out, COUNT * sizeof *out, again, COUNT * sizeof *again);
+}
+
+int
+main (int argc, char *argv[])
+{
+  guint worlds = 3;
+  int failed;
+
+  g_test_init (&argc, &argv, NULL);
+  if (argc > 1)
+    worlds = (guint) atoi (argv[1]);
+  g_test_add_func ("/noise-model/damaged-files-are-refused", test_damaged_files);
+  g_test_add_func ("/noise-model/noise-has-the-variance-that-it-says", test_model_statistics);
+  for (guint seed = 1; seed <= worlds; seed++)
+    {
+      g_autofree char *path =
+          g_strdup_printf ("/verification/world-%u-errs-as-its-split-and-model-say", seed);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (seed), test_world);
+    }
+  g_test_add_func ("/verification/less-light-is-more-shot-noise", test_shot_noise);
+  g_test_add_func ("/verification/read-noise-switched-off", test_read_noise);
+  g_test_add_func ("/verification/speckle-switched-off", test_jitter);
+  g_test_add_func ("/verification/damaged-flat-field-is-named", test_flat_field);
+  g_test_add_func ("/verification/damaged-table-is-named", test_tables);
+  g_test_add_func ("/verification/blur-is-named-crosstalk", test_crosstalk);
+  failed = g_test_run ();
+  g_clear_pointer (&base, calibration_world_free);
+  return failed;
+}
