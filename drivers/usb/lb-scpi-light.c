@@ -388,9 +388,9 @@ lb_scpi_light_dup_identity (LbScpiLight *self)
 }
 
 gboolean
-lb_scpi_light_recover (LbScpiLight *self, GError **error)
+lb_scpi_light_recover (LbScpiLight *self, const LbUsbCall *call, GError **error)
 {
-  return lb_scpi_recover (self->scpi, error);
+  return lb_scpi_recover (self->scpi, call, error);
 }
 
 gboolean

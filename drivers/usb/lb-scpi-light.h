@@ -48,7 +48,7 @@ gboolean lb_scpi_light_change (LbScpiLight *self, double level_ma, const LbUsbCa
 /* Output off, read back, set point to zero. The cooler stays on. */
 gboolean lb_scpi_light_off (LbScpiLight *self, const LbUsbCall *call, GError **error);
 /* After it did not answer: brings it back to where it listens, if it can be. */
-gboolean lb_scpi_light_recover (LbScpiLight *self, GError **error);
+gboolean lb_scpi_light_recover (LbScpiLight *self, const LbUsbCall *call, GError **error);
 /* As the instrument says. */
 gboolean
 lb_scpi_light_read (LbScpiLight *self, LbLightSourceState *state, const LbUsbCall *call, GError **error);

@@ -87,9 +87,9 @@ lb_scpi_is_gone (LbScpi *self)
 }
 
 gboolean
-lb_scpi_recover (LbScpi *self, GError **error)
+lb_scpi_recover (LbScpi *self, const LbUsbCall *call, GError **error)
 {
-  return lb_usbtmc_clear (self->usbtmc, error);
+  return lb_usbtmc_clear (self->usbtmc, call, error);
 }
 
 /* --- Errors -------------------------------------------------------------------------------- */

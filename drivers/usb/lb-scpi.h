@@ -21,7 +21,7 @@ void lb_scpi_close (LbScpi *self);
 LbIdentity *lb_scpi_dup_identity (LbScpi *self);
 gboolean lb_scpi_is_gone (LbScpi *self);
 /* After it did not answer: clears both sides, and its errors. */
-gboolean lb_scpi_recover (LbScpi *self, GError **error);
+gboolean lb_scpi_recover (LbScpi *self, const LbUsbCall *call, GError **error);
 
 gboolean lb_scpi_forget_errors (LbScpi *self, const LbUsbCall *call, GError **error);
 /* Sends @command as it is. */

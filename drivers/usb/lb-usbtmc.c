@@ -111,7 +111,7 @@ set_up (LbUsbtmc *self, const LbUsbCall *call, GError **error)
   self->has_term_char = (capabilities[5] & 1) != 0;
   set_chunk_in (self, CHUNK_IN);
   /* Whoever had it before may have left half a message. */
-  return lb_usbtmc_clear (self, error);
+  return lb_usbtmc_clear (self, call, error);
 }
 
 LbUsbtmc *
@@ -190,7 +190,7 @@ poll_status (LbUsbtmc *self,
         return FALSE;
       if (status[0] != STATUS_PENDING)
         return status[0] == STATUS_SUCCESS;
-      if (g_get_monotonic_time () >= call->deadline_us)
+      if (call->deadline_us >= 0 && g_get_monotonic_time () >= call->deadline_us)
         return FALSE;
       if (drains && (status[1] & 1))
         drain (self, call);
@@ -214,12 +214,11 @@ clear (LbUsbtmc *self, const LbUsbCall *call, GError **error)
 }
 
 gboolean
-lb_usbtmc_clear (LbUsbtmc *self, GError **error)
+lb_usbtmc_clear (LbUsbtmc *self, const LbUsbCall *call, GError **error)
 {
-  const LbUsbCall call = { NULL, g_get_monotonic_time () + RECOVERY_US, NULL };
   g_autoptr (GError) local_error = NULL;
 
-  self->faulted = !clear (self, &call, &local_error);
+  self->faulted = !clear (self, call, &local_error);
   if (!self->faulted)
     return TRUE;
   if (local_error != NULL)
@@ -259,8 +258,9 @@ abort_out (LbUsbtmc *self, const LbUsbCall *call)
 }
 
 /* After a transfer that did not end well: the transfer is aborted if it was given
- * up on our side; if that does not help, or the instrument gave it up, it is
- * cleared. */
+ * up on our side. If that does not help, or the instrument gave it up, it is
+ * cleared; also after writing, because a request that did arrive would have its
+ * answer taken for that of the next one. */
 static void
 recover (LbUsbtmc *self, guint8 endpoint, LbUsbResult result)
 {
@@ -273,7 +273,11 @@ recover (LbUsbtmc *self, guint8 endpoint, LbUsbResult result)
       return;
     }
   if (result == LB_USB_TIMEOUT || result == LB_USB_CANCELLED)
-    done = endpoint == self->interface.bulk_in ? abort_in (self, &call) : abort_out (self, &call);
+    {
+      done = endpoint == self->interface.bulk_in && abort_in (self, &call);
+      if (endpoint == self->interface.bulk_out)
+        abort_out (self, &call);
+    }
   else
     lb_usb_clear_halt (self->handle, endpoint, NULL);
   self->faulted = !done && !clear (self, &call, NULL);

@@ -27,7 +27,7 @@ gboolean lb_usbtmc_write (LbUsbtmc *self, const char *text, const LbUsbCall *cal
  * An answer holds no NUL; it is at most 1 MiB long. */
 char *lb_usbtmc_query (LbUsbtmc *self, const char *text, const LbUsbCall *call, GError **error);
 /* INITIATE_CLEAR: both sides forget what is under way. */
-gboolean lb_usbtmc_clear (LbUsbtmc *self, GError **error);
+gboolean lb_usbtmc_clear (LbUsbtmc *self, const LbUsbCall *call, GError **error);
 
 /* For tests: bytes of message in one transfer, at least 1. */
 void lb_usbtmc_set_chunk (LbUsbtmc *self, guint32 out, guint32 in);

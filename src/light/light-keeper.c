@@ -213,6 +213,16 @@ try_off (LightKeeper *self, GError **error)
   return lb_scpi_light_off (self->light, &call, error);
 }
 
+/* Once more for an instrument that does not listen. */
+static gboolean
+try_harder (LightKeeper *self, GError **error)
+{
+  const LbUsbCall call = { NULL, g_get_monotonic_time () + OFF_US, NULL };
+
+  lb_scpi_light_recover (self->light, &call, NULL);
+  return try_off (self, error);
+}
+
 /* Off and confirmed. What was wanted before it began is done with it. */
 static gboolean
 switch_off (LightKeeper *self, GError **error)
@@ -227,7 +237,7 @@ switch_off (LightKeeper *self, GError **error)
   if (self->light == NULL)
     g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT, _ ("the light source is not open"));
   else
-    off = try_off (self, NULL) || (lb_scpi_light_recover (self->light, NULL), try_off (self, error));
+    off = try_off (self, NULL) || try_harder (self, error);
   note_gone (self);
   g_mutex_lock (&self->lock);
   if (off)
@@ -466,6 +476,18 @@ look (LightKeeper *self)
   g_mutex_unlock (&self->lock);
 }
 
+/* With the lock held; lets go of it meanwhile. */
+static gboolean
+do_off (LightKeeper *self)
+{
+  gboolean off;
+
+  g_mutex_unlock (&self->lock);
+  off = switch_off (self, NULL);
+  g_mutex_lock (&self->lock);
+  return off;
+}
+
 static gpointer
 keeper_thread (gpointer user_data)
 {
@@ -475,18 +497,18 @@ keeper_thread (gpointer user_data)
   g_mutex_lock (&self->lock);
   for (;;)
     {
-      if (self->off_wanted != self->off_done)
-        {
-          gboolean off;
+      gboolean dark = self->off_wanted == self->off_done || do_off (self);
 
-          g_mutex_unlock (&self->lock);
-          off = switch_off (self, NULL);
-          if (!off)
-            g_usleep (OFF_PAUSE_US);
-          g_mutex_lock (&self->lock);
+      /* Requests are answered even if it does not go off. */
+      if (self->requests.length > 0)
+        {
+          serve (self);
+          look_us = g_get_monotonic_time () + LOOK_US;
         }
-      else if (self->requests.length > 0)
-        serve (self);
+      else if (!dark)
+        g_cond_wait_until (&self->changed, &self->lock, g_get_monotonic_time () + OFF_PAUSE_US);
+      else if (self->off_wanted != self->off_done)
+        continue;
       else if (self->quit)
         break;
       else if (self->lit && !self->gone && g_get_monotonic_time () >= look_us)
