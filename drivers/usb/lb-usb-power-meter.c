@@ -42,17 +42,17 @@ begin (LbUsbPowerMeter *self, const char *what, GError **error)
   return FALSE;
 }
 
-/* Notes what the outcome says of the device. Takes @local_error. */
+/* Notes what the outcome says of the device, and passes the error on. */
 static gboolean
-finish (LbUsbPowerMeter *self, const char *what, gboolean done, GError *local_error, GError **error)
+finish (LbUsbPowerMeter *self, const char *what, gboolean done, GError **local_error, GError **error)
 {
   if (done)
     return TRUE;
   if (self->scpi != NULL && lb_scpi_is_gone (self->scpi))
     lb_device_set_state (LB_DEVICE (self), LB_DEVICE_ABSENT);
-  else if (g_error_matches (local_error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_FAULTED))
+  else if (g_error_matches (*local_error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_FAULTED))
     lb_device_set_state (LB_DEVICE (self), LB_DEVICE_FAULTED);
-  g_propagate_prefixed_error (error, local_error, "%s: ", what);
+  g_propagate_prefixed_error (error, g_steal_pointer (local_error), "%s: ", what);
   return FALSE;
 }
 
@@ -244,7 +244,7 @@ meter_set_wavelength (
   GError *local_error = NULL;
 
   return begin (self, "set wavelength", error) &&
-         finish (self, "set wavelength", apply_wavelength (self, nm, &call, &local_error), local_error,
+         finish (self, "set wavelength", apply_wavelength (self, nm, &call, &local_error), &local_error,
                  error);
 }
 
@@ -257,7 +257,7 @@ meter_set_range (
   GError *local_error = NULL;
 
   return begin (self, "set range", error) &&
-         finish (self, "set range", apply_range (self, max_w, &call, &local_error), local_error, error);
+         finish (self, "set range", apply_range (self, max_w, &call, &local_error), &local_error, error);
 }
 
 static gboolean
@@ -269,7 +269,7 @@ meter_set_averaging (
   GError *local_error = NULL;
 
   return begin (self, "set averaging", error) &&
-         finish (self, "set averaging", apply_averaging (self, count, &call, &local_error), local_error,
+         finish (self, "set averaging", apply_averaging (self, count, &call, &local_error), &local_error,
                  error);
 }
 
@@ -299,7 +299,7 @@ meter_zero (LbPowerMeter *meter, GCancellable *cancellable, gint64 deadline_us, 
   GError *local_error = NULL;
 
   return begin (self, "zero", error) &&
-         finish (self, "zero", wait_zero (self, &call, &local_error), local_error, error);
+         finish (self, "zero", wait_zero (self, &call, &local_error), &local_error, error);
 }
 
 static gboolean
@@ -329,7 +329,7 @@ meter_read (LbPowerMeter *meter,
 
   if (!begin (self, "read", error))
     return FALSE;
-  if (!finish (self, "read", read_power (self, watts, &call, &local_error), local_error, error))
+  if (!finish (self, "read", read_power (self, watts, &call, &local_error), &local_error, error))
     return FALSE;
   if (time_us != NULL)
     *time_us = lb_clock_now_us (self->clock);

@@ -49,7 +49,7 @@ struct _LbUsbtmc
   LbUsbInterface interface;
   guint8 tag; /* of the last transfer */
   gboolean has_term_char;
-  gboolean faulted;
+  gboolean dirty; /* has to be cleared before anything else */
   guint32 chunk_out, chunk_in;
   guint8 *buffer; /* of a transfer from the instrument */
   gsize capacity;
@@ -218,8 +218,8 @@ lb_usbtmc_clear (LbUsbtmc *self, const LbUsbCall *call, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
 
-  self->faulted = !clear (self, call, &local_error);
-  if (!self->faulted)
+  self->dirty = !clear (self, call, &local_error);
+  if (!self->dirty)
     return TRUE;
   if (local_error != NULL)
     g_propagate_error (error, g_steal_pointer (&local_error));
@@ -260,37 +260,37 @@ abort_out (LbUsbtmc *self, const LbUsbCall *call)
 /* After a transfer that did not end well: the transfer is aborted if it was given
  * up on our side. If that does not help, or the instrument gave it up, it is
  * cleared; also after writing, because a request that did arrive would have its
- * answer taken for that of the next one. */
+ * answer taken for that of the next one. What there is no time for is left to the
+ * next call. */
 static void
-recover (LbUsbtmc *self, guint8 endpoint, LbUsbResult result)
+recover (LbUsbtmc *self, guint8 endpoint, LbUsbResult result, const LbUsbCall *failed)
 {
-  const LbUsbCall call = { NULL, g_get_monotonic_time () + RECOVERY_US, NULL };
-  gboolean done = FALSE;
+  gint64 soon_us = g_get_monotonic_time () + RECOVERY_US;
+  gboolean given_up = result == LB_USB_TIMEOUT || result == LB_USB_CANCELLED;
+  const LbUsbCall call = { NULL, given_up ? soon_us : MAX (failed->deadline_us, soon_us), NULL };
 
-  if (result == LB_USB_GONE || lb_usb_is_gone (self->handle) || lb_usb_is_stuck (self->handle))
-    {
-      self->faulted = TRUE;
-      return;
-    }
-  if (result == LB_USB_TIMEOUT || result == LB_USB_CANCELLED)
-    {
-      done = endpoint == self->interface.bulk_in && abort_in (self, &call);
-      if (endpoint == self->interface.bulk_out)
-        abort_out (self, &call);
-    }
-  else
+  self->dirty = TRUE;
+  if (lb_usb_is_gone (self->handle) || lb_usb_is_stuck (self->handle))
+    return;
+  if (given_up && endpoint == self->interface.bulk_in && abort_in (self, &call))
+    self->dirty = FALSE;
+  else if (given_up && endpoint == self->interface.bulk_out)
+    abort_out (self, &call);
+  else if (!given_up)
     lb_usb_clear_halt (self->handle, endpoint, NULL);
-  self->faulted = !done && !clear (self, &call, NULL);
+  self->dirty = self->dirty && !clear (self, &call, NULL);
 }
 
 static gboolean
-check (LbUsbtmc *self, GError **error)
+check (LbUsbtmc *self, const LbUsbCall *call, GError **error)
 {
-  if (!self->faulted)
-    return TRUE;
   if (lb_usb_is_gone (self->handle))
     g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT,
                          _ ("the instrument was unplugged or switched off; plug it in and connect again"));
+  else if (!self->dirty || (!lb_usb_is_stuck (self->handle) && lb_usbtmc_clear (self, call, NULL)))
+    return TRUE;
+  else if (lb_usb_is_gone (self->handle))
+    return check (self, call, error);
   else
     g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_FAULTED,
                          _ ("the instrument does not answer any more; switch it off and on again, then "
@@ -308,7 +308,7 @@ send (LbUsbtmc *self, guint8 *transfer, gsize length, const LbUsbCall *call, GEr
       lb_usb_bulk (self->handle, self->interface.bulk_out, transfer, length, &done, call, error);
 
   if (result != LB_USB_DONE)
-    recover (self, self->interface.bulk_out, result);
+    recover (self, self->interface.bulk_out, result, call);
   return result == LB_USB_DONE;
 }
 
@@ -320,7 +320,7 @@ lb_usbtmc_write (LbUsbtmc *self, const char *text, const LbUsbCall *call, GError
   g_autofree guint8 *transfer = g_malloc (LB_USBTMC_TRANSFER (MIN (left, self->chunk_out)));
   const guint8 *from = (const guint8 *) message;
 
-  if (!check (self, error))
+  if (!check (self, call, error))
     return FALSE;
   while (left > 0)
     {
@@ -351,9 +351,9 @@ request_answer (LbUsbtmc *self, const LbUsbCall *call, GError **error)
 }
 
 static gboolean
-bad_answer (LbUsbtmc *self, const char *why, GError **error)
+bad_answer (LbUsbtmc *self, const char *why, const LbUsbCall *call, GError **error)
 {
-  recover (self, self->interface.bulk_in, LB_USB_FAILED);
+  recover (self, self->interface.bulk_in, LB_USB_FAILED, call);
   g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_PROTOCOL, _ ("the answer makes no sense: %s"),
                _ (why));
   return FALSE;
@@ -372,11 +372,11 @@ read_on (LbUsbtmc *self, gsize *have, gsize want, const LbUsbCall *call, GError 
 
       if (result != LB_USB_DONE)
         {
-          recover (self, self->interface.bulk_in, result);
+          recover (self, self->interface.bulk_in, result, call);
           return FALSE;
         }
       if (done == 0 && ++empty > EMPTY_MAX)
-        return bad_answer (self, N_ ("it is empty"), error);
+        return bad_answer (self, N_ ("it is empty"), call, error);
       *have += done;
     }
   return TRUE;
@@ -398,11 +398,11 @@ read_transfer (LbUsbtmc *self, GString *text, gboolean *end, const LbUsbCall *ca
   if (wrong == NULL && text->len + answer.size > ANSWER_MAX)
     wrong = N_ ("it is too long");
   if (wrong != NULL)
-    return bad_answer (self, wrong, error);
+    return bad_answer (self, wrong, call, error);
   if (!read_on (self, &have, LB_USBTMC_HEADER + (gsize) answer.size, call, error))
     return FALSE;
   if (memchr (self->buffer + LB_USBTMC_HEADER, 0, answer.size) != NULL)
-    return bad_answer (self, N_ ("it is not text"), error);
+    return bad_answer (self, N_ ("it is not text"), call, error);
   g_string_append_len (text, (const char *) self->buffer + LB_USBTMC_HEADER, (gssize) answer.size);
   *end = answer.end || answer.term;
   return TRUE;

@@ -9,8 +9,9 @@ G_BEGIN_DECLS
  * LbUsbtmc: messages to and from one instrument, by USBTMC over libusb. One
  * thread at a time. After a time-out, a cancelled call, a STALL or an answer that
  * makes no sense the instrument is brought back to where it listens (abort,
- * clear), so that the next call starts afresh; what cannot be brought back is
- * FAULTED from then on. Every call returns by its deadline + 100 ms.
+ * clear), so that the next call starts afresh; one that cannot be brought back is
+ * FAULTED. Every call returns by its deadline + 200 ms at the latest: up to 100 ms
+ * for a transfer to be cancelled, 100 ms for the recovery.
  */
 typedef struct _LbUsbtmc LbUsbtmc;
 
