@@ -334,12 +334,20 @@ is_fatal (const char *domain, GLogLevelFlags level, const char *message, gpointe
   return strstr (message, "Destroying IoctlClient with open stream") == NULL;
 }
 
+static void
+log_cb (const char *domain, GLogLevelFlags level, const char *message, gpointer user_data)
+{
+  if (is_fatal (domain, level, message, user_data))
+    g_log_default_handler (domain, level, message, user_data);
+}
+
 UmockUsb *
 umock_usb_new (void)
 {
   UmockUsb *self = g_new0 (UmockUsb, 1);
 
   g_test_log_set_fatal_handler (is_fatal, NULL);
+  g_log_set_handler (NULL, G_LOG_LEVEL_CRITICAL | G_LOG_FLAG_FATAL, log_cb, NULL);
   self->bed = umockdev_testbed_new ();
   if (!umockdev_in_mock_environment ())
     g_error ("this test has to be run under umockdev-wrapper");
