@@ -20,17 +20,18 @@ expect_error (gboolean done, GError **error, LbDeviceError code)
 /* --- What goes out ------------------------------------------------------------------------- */
 
 /* While it is lit it is looked at now and then. */
-#define LOOK                                                                                                 \
-  "OUTP1:STAT?\nSOUR:CURR:LEV:AMPL?\n"                                                                       \
-  "OUTP:PROT:INTL:TRIP?\nOUTP:PROT:KEYL:TRIP?\nOUTP:PROT:OTEM:TRIP?\nSENS2:TEMP:DATA?\n"
+#define LOOK "OUTP1:STAT?\n"
 
 static char *
 dup_log_since (Instrument *instrument, gsize length)
 {
   g_autofree char *log = instrument_dup_log (instrument);
-  g_auto (GStrv) parts = g_strsplit (log + length, LOOK, -1);
+  g_autoptr (GString) text = g_string_new (log + length);
 
-  return g_strjoinv (NULL, parts);
+  g_string_replace (text, "SOUR:CURR:LEV:AMPL?\n" LOOK, "SOUR:CURR:LEV:AMPL?\n", 0);
+  while (g_string_replace (text, LOOK LOOK, LOOK, 0) > 0)
+    ;
+  return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
 static void

@@ -319,6 +319,12 @@ lb_scpi_light_off (LbScpiLight *self, const LbUsbCall *call, GError **error)
 }
 
 gboolean
+lb_scpi_light_read_output (LbScpiLight *self, gboolean *on, const LbUsbCall *call, GError **error)
+{
+  return lb_scpi_get_switch (self->scpi, self->model->light->output, on, call, error);
+}
+
+gboolean
 lb_scpi_light_read (LbScpiLight *self, LbLightSourceState *state, const LbUsbCall *call, GError **error)
 {
   const LbScpiLightDialect *dialect = self->model->light;

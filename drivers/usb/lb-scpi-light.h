@@ -49,7 +49,9 @@ gboolean lb_scpi_light_change (LbScpiLight *self, double level_ma, const LbUsbCa
 gboolean lb_scpi_light_off (LbScpiLight *self, const LbUsbCall *call, GError **error);
 /* After it did not answer: brings it back to where it listens, if it can be. */
 gboolean lb_scpi_light_recover (LbScpiLight *self, const LbUsbCall *call, GError **error);
-/* As the instrument says. */
+/* Whether the output is on, as the instrument says: one query. */
+gboolean lb_scpi_light_read_output (LbScpiLight *self, gboolean *on, const LbUsbCall *call, GError **error);
+/* Everything, as the instrument says. */
 gboolean
 lb_scpi_light_read (LbScpiLight *self, LbLightSourceState *state, const LbUsbCall *call, GError **error);
 

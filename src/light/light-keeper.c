@@ -455,17 +455,23 @@ serve (LightKeeper *self)
     g_warning ("the reply to a request was lost");
 }
 
-/* Without the lock: looks after the light while it is on. */
+/* Without the lock: looks after the light while it is on. One query most often,
+ * because switching off has to wait for it. */
 static void
 look (LightKeeper *self)
 {
   const LbUsbCall call = { NULL, g_get_monotonic_time () + OFF_US, NULL };
   g_autoptr (GError) error = NULL;
-  gboolean seen = read_state (self, &call, &error);
+  gboolean on = FALSE;
+  gboolean seen = lb_scpi_light_read_output (self->light, &on, &call, &error);
 
+  if (seen && on)
+    return;
+  if (seen)
+    read_state (self, &call, NULL);
   note_gone (self);
   g_mutex_lock (&self->lock);
-  if (self->lit && (!seen || !self->state.output))
+  if (self->lit)
     {
       g_free (self->why_off);
       self->why_off = g_strdup (!seen               ? error->message

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
  * socket is closed, and when it is told to end.
  */
 
+#define NICE -15
 /* How long it goes on trying to switch off a device that does not answer. */
 #define END_US (30 * G_USEC_PER_SEC)
 
@@ -236,6 +238,8 @@ main (int argc, char **argv)
       g_printerr ("lightbench-light: %s\n", _ ("it is started by Lightbench, not by hand"));
       return 2;
     }
+  /* Where it may: it has little to do, and must not wait for those who have much. */
+  setpriority (PRIO_PROCESS, 0, NICE);
   /* Ctrl+C in a terminal is for the program, which then says what is to be done. */
   setsid ();
   return run (&arguments, model, status);
