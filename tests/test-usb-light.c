@@ -326,8 +326,8 @@ test_mute_instrument_goes_dark (void)
   usb_rig_open (rig);
   usb_rig_light_up (rig, 20, 1);
   usb_instrument_set_fault (rig->light_usb, USB_FAULT_MUTE);
-  error = renew_until_refused (rig, 2000);
-  g_assert_true (usb_rig_wait_lit (rig, FALSE, 1500));
+  error = renew_until_refused (rig, 5000);
+  g_assert_true (usb_rig_wait_lit (rig, FALSE, 2000));
   usb_instrument_set_fault (rig->light_usb, USB_FAULT_NONE);
   usb_rig_free (rig);
 }

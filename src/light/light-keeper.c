@@ -7,8 +7,10 @@
 
 #include <glib/gi18n.h>
 
-/* How often the device is looked at while it is lit. */
+/* How often the device is looked at while it is lit, and how long it may take to
+ * answer until the light is switched off for it. */
 #define LOOK_US (100 * 1000)
+#define ANSWER_US G_USEC_PER_SEC
 /* For switching off, reading back included; then again, after a pause. */
 #define OFF_US (300 * 1000)
 #define OFF_PAUSE_US (50 * 1000)
@@ -455,31 +457,31 @@ serve (LightKeeper *self)
     g_warning ("the reply to a request was lost");
 }
 
-/* Without the lock: looks after the light while it is on. One query most often,
- * because switching off has to wait for it. */
+/* With the lock held; lets go of it meanwhile. Looks after the light while it is
+ * on: one query most often, and switching off cuts it short. */
 static void
 look (LightKeeper *self)
 {
-  const LbUsbCall call = { NULL, g_get_monotonic_time () + OFF_US, NULL };
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  const LbUsbCall call = { cancellable, g_get_monotonic_time () + ANSWER_US, NULL };
   g_autoptr (GError) error = NULL;
-  gboolean on = FALSE;
-  gboolean seen = lb_scpi_light_read_output (self->light, &on, &call, &error);
+  gboolean on = FALSE, seen;
 
-  if (seen && on)
-    return;
-  if (seen)
+  self->cancellable = cancellable;
+  g_mutex_unlock (&self->lock);
+  seen = lb_scpi_light_read_output (self->light, &on, &call, &error);
+  if (seen && !on)
     read_state (self, &call, NULL);
   note_gone (self);
   g_mutex_lock (&self->lock);
-  if (self->lit)
-    {
-      g_free (self->why_off);
-      self->why_off = g_strdup (!seen               ? error->message
-                                : self->state.trips ? _ ("interlock, key switch or temperature")
-                                                    : _ ("somebody switched it off at the instrument"));
-      want_off (self);
-    }
-  g_mutex_unlock (&self->lock);
+  self->cancellable = NULL;
+  if ((seen && on) || !self->lit || self->off_wanted != self->off_done)
+    return;
+  g_free (self->why_off);
+  self->why_off = g_strdup (!seen               ? error->message
+                            : self->state.trips ? _ ("interlock, key switch or temperature")
+                                                : _ ("somebody switched it off at the instrument"));
+  want_off (self);
 }
 
 /* With the lock held; lets go of it meanwhile. */
@@ -519,10 +521,8 @@ keeper_thread (gpointer user_data)
         break;
       else if (self->lit && !self->gone && g_get_monotonic_time () >= look_us)
         {
-          g_mutex_unlock (&self->lock);
           look (self);
           look_us = g_get_monotonic_time () + LOOK_US;
-          g_mutex_lock (&self->lock);
         }
       else if (self->lit && !self->gone)
         g_cond_wait_until (&self->changed, &self->lock, look_us);

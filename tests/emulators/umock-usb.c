@@ -10,9 +10,8 @@
 #include <umockdev.h>
 
 #define PLACES 4
-/* A program that has not made a call for so long is dead, or has closed it. */
+/* A program that has not made a call for so long is dead. */
 #define DEAD_US G_USEC_PER_SEC
-#define CLOSED_US (100 * 1000)
 
 /* A transfer that libusb has handed in and not yet got back. */
 typedef struct
@@ -33,7 +32,7 @@ typedef struct
   GCond changed;
   GQueue urbs;                /* of Urb */
   UMockdevIoctlClient *owner; /* has claimed it */
-  gint64 owner_us, used_us;   /* last calls of the owner, and of anybody */
+  gint64 owner_us;            /* its last call */
   gboolean plugged, kernel_driver;
   guint unplug_after;
 } Place;
@@ -305,9 +304,8 @@ ioctl_cb (UMockdevIoctlBase *base, UMockdevIoctlClient *client, gpointer user_da
   int error = 0;
 
   g_mutex_lock (&place->lock);
-  place->used_us = g_get_monotonic_time ();
   if (client == place->owner)
-    place->owner_us = place->used_us;
+    place->owner_us = g_get_monotonic_time ();
   if (request == USBDEVFS_REAPURB || request == USBDEVFS_REAPURBNDELAY)
     completed = reap (place, client, argument, &error);
   else
@@ -493,40 +491,24 @@ umock_usb_is_claimed (UmockUsb *self, guint index)
   return claimed;
 }
 
-/* Programs that were started may still be about to close it. */
-static void
-wait_closed (Place *place)
-{
-  gint64 end_us = g_get_monotonic_time () + 10 * G_USEC_PER_SEC;
-  gboolean closed = FALSE;
-
-  while (!closed && g_get_monotonic_time () < end_us)
-    {
-      g_mutex_lock (&place->lock);
-      closed = g_get_monotonic_time () - place->used_us > CLOSED_US;
-      g_mutex_unlock (&place->lock);
-      if (!closed)
-        g_usleep (5000);
-    }
-}
-
+/* A program that was started may still be about to close it, and umockdev tells
+ * nobody when it has: so a bus stays, unplugged, until this program ends. */
 void
 umock_usb_free (UmockUsb *self)
 {
+  static GPtrArray *retired;
+
+  if (retired == NULL)
+    retired = g_ptr_array_new ();
+  g_ptr_array_add (retired, self);
   for (guint i = 0; i < self->used; i++)
     {
       Place *place = &self->places[i];
 
-      wait_closed (place);
+      g_mutex_lock (&place->lock);
+      place->plugged = FALSE;
+      g_mutex_unlock (&place->lock);
       umockdev_testbed_detach_ioctl (self->bed, place->node, NULL);
-      g_object_unref (place->base);
-      g_queue_clear_full (&place->urbs, (GDestroyNotify) urb_free);
-      usb_instrument_free (place->device);
-      g_mutex_clear (&place->lock);
-      g_cond_clear (&place->changed);
-      g_free (place->node);
-      g_free (place->path);
     }
-  g_object_unref (self->bed);
-  g_free (self);
+  g_clear_object (&self->bed);
 }
