@@ -189,16 +189,19 @@ check_trips (LbScpiLight *self, const LbUsbCall *call, GError **error)
   return FALSE;
 }
 
-/* The instrument's own limit: at least a microampere, or some refuse it. */
+/* The instrument's own limit. One that may not be lit at all keeps what it has:
+ * some refuse a limit of 0. */
 static gboolean
 send_limit (LbScpiLight *self, const LbUsbCall *call, GError **error)
 {
   const LbScpiLightDialect *dialect = self->model->light;
   double limit_ma = MIN (self->options.limit_ma, self->model->maximum);
-  gint64 microamperes = MAX (to_microamperes (self, limit_ma), 1);
+  gint64 microamperes = to_microamperes (self, limit_ma);
   g_autofree char *amperes = to_amperes (microamperes);
   double read_back;
 
+  if (microamperes == 0)
+    return TRUE;
   if (!lb_scpi_set (self->scpi, dialect->limit, amperes, call, error) ||
       !lb_scpi_get_number (self->scpi, dialect->limit, NULL, &read_back, call, error))
     return FALSE;

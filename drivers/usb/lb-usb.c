@@ -108,9 +108,38 @@ list (GPtrArray *identities)
     }
 }
 
+/* The ids are those of a family, so it is the product's name that counts. */
+static const LbUsbModel *
+find_listed (const LbIdentity *identity)
+{
+  for (const LbUsbModel *model = lb_usb_models; model->name != NULL; model++)
+    if (g_str_has_prefix (identity->model, model->name))
+      return model;
+  return NULL;
+}
+
+/* With a limit of 0 mA. */
+static LbDevice *
+create_listed (const LbIdentity *identity, LbRole *role)
+{
+  const LbUsbLightOptions dark = { .temperature_c = NAN };
+  const LbUsbMeterOptions plain = { 0 };
+  const LbUsbModel *model = find_listed (identity);
+  g_autoptr (LbClock) clock = NULL;
+
+  if (model == NULL || identity->serial[0] == '\0')
+    return NULL;
+  *role = model->light != NULL ? LB_ROLE_LIGHT : LB_ROLE_POWER_METER;
+  if (model->light != NULL)
+    return lb_usb_light_new (model, identity->serial, &dark);
+  clock = lb_clock_new_wall ();
+  return lb_usb_power_meter_new (model, identity->serial, &plain, clock);
+}
+
 const LbDriver lb_usb_driver = {
   .name = LB_USB_DRIVER,
   .roles = { [LB_ROLE_LIGHT] = TRUE, [LB_ROLE_POWER_METER] = TRUE },
   .create = create,
   .list = list,
+  .create_listed = create_listed,
 };
