@@ -140,3 +140,17 @@ usb_rig_count_descriptors (void)
     count++;
   return count;
 }
+
+gboolean
+usb_rig_wait_descriptors (guint count)
+{
+  gint64 end_us = usb_rig_in (5000);
+
+  while (usb_rig_count_descriptors () > count)
+    {
+      if (g_get_monotonic_time () > end_us)
+        return FALSE;
+      g_usleep (5000);
+    }
+  return TRUE;
+}

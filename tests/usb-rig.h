@@ -43,5 +43,8 @@ void usb_rig_open (UsbRig *rig);
 /* Sets the level and switches on with a lease of 1 s. */
 void usb_rig_light_up (UsbRig *rig, double level_ma, guint64 generation);
 guint usb_rig_count_descriptors (void);
+/* Programs that have just been told to end still hold some of this one's: FALSE if
+ * there are more than @count after 5 s. */
+gboolean usb_rig_wait_descriptors (guint count);
 
 G_END_DECLS

@@ -36,6 +36,7 @@ enum
   N_FDS,
 };
 
+/* Texts owned. */
 typedef struct
 {
   char *model;
@@ -221,6 +222,7 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   const LbUsbModel *model;
   LbLightStatus *status;
+  int exit_code;
 
   setlocale (LC_ALL, "");
   bindtextdomain (GETTEXT_PACKAGE, locale_folder != NULL ? locale_folder : LB_LOCALE_DIR);
@@ -242,5 +244,8 @@ main (int argc, char **argv)
   setpriority (PRIO_PROCESS, 0, NICE);
   /* Ctrl+C in a terminal is for the program, which then says what is to be done. */
   setsid ();
-  return run (&arguments, model, status);
+  exit_code = run (&arguments, model, status);
+  g_free (arguments.model);
+  g_free (arguments.serial);
+  return exit_code;
 }
