@@ -31,6 +31,9 @@ typedef struct
   LbDevice *(*create) (LbDriverContext *context, LbRole role, GError **error);
   /* Appends an LbIdentity for each device that can be seen without opening any; may be NULL. */
   void (*list) (GPtrArray *identities);
+  /* A new device for one that was listed, without a setup: a light source that
+   * cannot be lit. *@role: what it is for. May be NULL, and return NULL. */
+  LbDevice *(*create_listed) (const LbIdentity *identity, LbRole *role);
 } LbDriver;
 
 /* The table, ended by a row without a name. */

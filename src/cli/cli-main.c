@@ -18,6 +18,7 @@ typedef struct
 
 static const Subcommand subcommands[] = {
   { "devices", cli_devices, N_ ("list devices, or connect those of a setup") },
+  { "off", cli_off, N_ ("light off, planes black, confirmed") },
   { "calibrate", cli_calibrate, N_ ("calibrate the bench") },
   { "calibrations", cli_calibrations, N_ ("list, compare, mark, export stored calibrations") },
   { "run", cli_run, N_ ("run an experiment: dot-product, layer, attention, model") },

@@ -32,6 +32,7 @@ int cli_first_light (Cli *cli, int argc, char **argv);
 int cli_generate (Cli *cli, int argc, char **argv);
 int cli_logits (Cli *cli, int argc, char **argv);
 int cli_multiply (Cli *cli, int argc, char **argv);
+int cli_off (Cli *cli, int argc, char **argv);
 int cli_perplexity (Cli *cli, int argc, char **argv);
 int cli_report (Cli *cli, int argc, char **argv);
 int cli_run (Cli *cli, int argc, char **argv);
@@ -49,6 +50,9 @@ int cli_parse (Cli *cli,
  * the exit code that fits it. Takes @error. */
 int cli_fail (Cli *cli, GError *error);
 int cli_wrong (Cli *cli, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* Tests each device of @setup by itself; what it finds goes to stdout. */
+int cli_self_test (Cli *cli, LbSetup *setup);
 
 /* --- Options that say on which bench and in which session --------------------- */
 
