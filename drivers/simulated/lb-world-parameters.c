@@ -6,7 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "lb-setup.h"
-#include "lb-simulated-options.h"
+#include "lb-options.h"
 
 /* What the file holds, before the draw. */
 typedef struct

@@ -7,7 +7,7 @@
 #include <glib/gi18n-lib.h>
 #include <lb-light-source.h>
 
-#include "lb-simulated-options.h"
+#include "lb-options.h"
 
 G_DEFINE_FINAL_TYPE (LbWorld, lb_world, G_TYPE_OBJECT)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lb-simulated-options.h"
+#include "lb-options.h"
 
 #include <math.h>
 
@@ -42,6 +42,19 @@ read_text (const LbOption *option, GVariant *value, const char *where, gpointer 
 }
 
 static gboolean
+read_truth (const LbOption *option, GVariant *value, const char *where, gpointer target, GError **error)
+{
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
+    {
+      G_STRUCT_MEMBER (gboolean, target, option->offset) = g_variant_get_boolean (value);
+      return TRUE;
+    }
+  g_set_error (error, LB_SETUP_ERROR, LB_SETUP_ERROR_VALUE, _ ("\"%s%s\" must be true or false"), where,
+               option->name);
+  return FALSE;
+}
+
+static gboolean
 read_number (const LbOption *option, GVariant *value, const char *where, gpointer target, GError **error)
 {
   char number[G_ASCII_DTOSTR_BUF_SIZE], low[G_ASCII_DTOSTR_BUF_SIZE], high[G_ASCII_DTOSTR_BUF_SIZE];
@@ -72,6 +85,22 @@ read_number (const LbOption *option, GVariant *value, const char *where, gpointe
   return TRUE;
 }
 
+static gboolean
+read_value (const LbOption *option, GVariant *value, const char *where, gpointer target, GError **error)
+{
+  switch (option->kind)
+    {
+    case LB_OPTION_TEXT:
+      return read_text (option, value, where, target, error);
+    case LB_OPTION_TRUTH:
+      return read_truth (option, value, where, target, error);
+    case LB_OPTION_NUMBER:
+    case LB_OPTION_WHOLE:
+    default:
+      return read_number (option, value, where, target, error);
+    }
+}
+
 gboolean
 lb_options_read (const LbOption *options,
                  gsize count,
@@ -94,8 +123,7 @@ lb_options_read (const LbOption *options,
 
       if (option == NULL)
         return unknown_key (options, count, where, name, error);
-      if (option->kind == LB_OPTION_TEXT ? !read_text (option, owned, where, target, error)
-                                         : !read_number (option, owned, where, target, error))
+      if (!read_value (option, owned, where, target, error))
         return FALSE;
     }
   return TRUE;

@@ -11,6 +11,7 @@ typedef enum
   LB_OPTION_NUMBER, /* double */
   LB_OPTION_WHOLE,  /* guint */
   LB_OPTION_TEXT,   /* const char *, of the variant */
+  LB_OPTION_TRUTH,  /* gboolean */
 } LbOptionKind;
 
 /* One key: where its value goes, and its range. */
