@@ -109,13 +109,14 @@ close_cb (GtkScreen *self)
   return TRUE;
 }
 
-/* It can say that it is full screen and be of another size. */
+/* It can say that it is full screen and be of another size. Under X the watch
+ * knows whether it is in its place. */
 static gboolean
 fills_monitor (GtkScreen *self)
 {
   int scale = gtk_widget_get_scale_factor (self->window);
 
-  return gtk_window_is_fullscreen (GTK_WINDOW (self->window)) &&
+  return (self->watch != NULL || gtk_window_is_fullscreen (GTK_WINDOW (self->window))) &&
          gtk_widget_get_width (GTK_WIDGET (self->view)) * scale == (int) self->parent.wish.width &&
          gtk_widget_get_height (GTK_WIDGET (self->view)) * scale == (int) self->parent.wish.height;
 }
@@ -505,6 +506,7 @@ watch_window (GtkScreen *self)
     {
       /* The server must know of the window before another connection asks for it. */
       gdk_display_sync (self->display);
+      lb_plane_xwatch_pin (self->watch, (xcb_window_t) gdk_x11_surface_get_xid (surface));
       lb_plane_xwatch_start (self->watch, (xcb_window_t) gdk_x11_surface_get_xid (surface), watch_cb, self);
     }
 }
@@ -524,7 +526,8 @@ make_window (GtkScreen *self)
   gtk_window_set_child (GTK_WINDOW (self->window), GTK_WIDGET (self->view));
   gtk_widget_set_cursor_from_name (self->window, "none");
   add_stop_keys (self);
-  gtk_window_fullscreen_on_monitor (GTK_WINDOW (self->window), self->gdk_monitor);
+  if (self->watch == NULL)
+    gtk_window_fullscreen_on_monitor (GTK_WINDOW (self->window), self->gdk_monitor);
   gtk_widget_realize (self->window);
   watch_window (self);
   gtk_window_present (GTK_WINDOW (self->window));

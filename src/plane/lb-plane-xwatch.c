@@ -482,6 +482,19 @@ lb_plane_xwatch_start (LbPlaneXWatch *self, xcb_window_t window, LbPlaneXWatchFu
 }
 
 void
+lb_plane_xwatch_pin (LbPlaneXWatch *self, xcb_window_t window)
+{
+  const guint32 yes = 1;
+  const guint32 place[] = { (guint32) self->monitor->x, (guint32) self->monitor->y, XCB_STACK_MODE_ABOVE };
+
+  xcb_change_window_attributes (self->connection, window, XCB_CW_OVERRIDE_REDIRECT, &yes);
+  xcb_configure_window (self->connection, window,
+                        XCB_CONFIG_WINDOW_X | XCB_CONFIG_WINDOW_Y | XCB_CONFIG_WINDOW_STACK_MODE, place);
+  /* A reply: it is done before the toolkit maps the window. */
+  free (xcb_get_input_focus_reply (self->connection, xcb_get_input_focus (self->connection), NULL));
+}
+
+void
 lb_plane_xwatch_set_mapped (LbPlaneXWatch *self)
 {
   self->mapped = TRUE;

@@ -22,6 +22,10 @@ typedef void (*LbPlaneXWatchFunc) (LbPlaneFaults faults, const char *text, gpoin
 LbPlaneXWatch *lb_plane_xwatch_new (const LbPlaneWish *wish, GError **error);
 void lb_plane_xwatch_free (LbPlaneXWatch *self);
 const LbMonitor *lb_plane_xwatch_get_monitor (LbPlaneXWatch *self);
+/* Puts @window, which is not mapped yet, in its place on the monitor, out of the
+ * window manager's hands: that would move it to another monitor when this one is
+ * unplugged, patterns and all, before anybody could hide it. */
+void lb_plane_xwatch_pin (LbPlaneXWatch *self, xcb_window_t window);
 /* From now on: @window must cover the monitor, at its place. */
 void lb_plane_xwatch_start (LbPlaneXWatch *self, xcb_window_t window, LbPlaneXWatchFunc func, gpointer data);
 /* The window stands on the screen: from now on its place is looked at too. */

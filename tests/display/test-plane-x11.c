@@ -503,7 +503,7 @@ test_keys_of_stop_black_the_plane (gconstpointer data)
   planes_init (&planes, keys, NULL);
   plane = plane_open (&planes, LB_ROLE_WEIGHT);
   plane_show (plane, pattern, 1);
-  run ("sh -c 'xdotool search --name \"^lightbench-plane$\" windowfocus --sync key ctrl+period'");
+  run ("sh -c 'xdotool search --onlyvisible --name \"^lightbench-plane$\" windowfocus --sync key ctrl+period'");
   plane_wait_faults (plane, LB_MODULATOR_FAULT_STOP);
   wait_black ();
   /* It is told once. */
