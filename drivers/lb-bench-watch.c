@@ -136,6 +136,51 @@ lb_bench_arm (LbBench *self, GError **error)
   return armed;
 }
 
+/* --- Planes ---------------------------------------------------------------------------- */
+
+static void
+end_by_plane (LbBench *self, LbRole role, const char *text)
+{
+  LbBenchAction *action = NULL;
+
+  g_mutex_lock (&self->lock);
+  /* While it connects, opening the plane says what is wrong with it. */
+  if (self->action != NULL && self->state == LB_BENCH_IDLE)
+    action = lb_bench_action_ref (self->action);
+  g_mutex_unlock (&self->lock);
+  /* Nothing is lit without an action; the next one finds the fault by itself. */
+  if (action == NULL)
+    return;
+  lb_bench_make_dark (self);
+  g_mutex_lock (&self->lock);
+  if (action->fault == NULL && !action->finished)
+    g_set_error (
+        &action->fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE,
+        _ ("\"%s\" was ended and the light switched off, because of the %s plane: %s. Put that right, arm "
+           "the light, and run it again"),
+        action->name, lb_role_get_name (role), text);
+  g_mutex_unlock (&self->lock);
+  lb_bench_action_cancel (action);
+  lb_bench_action_unref (action);
+}
+
+void
+lb_bench_look_at_planes (LbBench *self)
+{
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    {
+      g_autofree char *text = NULL;
+      LbModulatorFaults faults = LB_MODULATOR_FAULT_NONE;
+
+      if (self->devices[role] != NULL)
+        faults = lb_modulator_peek (LB_MODULATOR (self->devices[role]), &text);
+      if (faults & LB_MODULATOR_FAULT_STOP)
+        lb_bench_stop (self);
+      else if (faults != LB_MODULATOR_FAULT_NONE)
+        end_by_plane (self, role, text);
+    }
+}
+
 /* --- The thread ------------------------------------------------------------------------ */
 
 static gint64
@@ -184,6 +229,7 @@ look (LbBench *self)
   LbBenchAction *late = NULL;
   gint64 next_us;
 
+  lb_bench_look_at_planes (self);
   g_mutex_lock (&self->lock);
   next_us = confirm (self, dark, now_us);
   if (self->action != NULL)
