@@ -102,6 +102,15 @@ invalidate_cb (GtkScreen *self)
              _ ("the monitor of the patterns is gone; plug it in or switch it on, then connect again"));
 }
 
+/* A compositor may move the window when a monitor goes, or when it is told to. */
+static void
+enter_monitor_cb (GtkScreen *self, GdkMonitor *monitor)
+{
+  if (self->ready && monitor != self->gdk_monitor)
+    set_fault (self, LB_PLANE_FAULT_LOST,
+               _ ("the desktop moved the window of the patterns to another monitor; connect again"));
+}
+
 static gboolean
 close_cb (GtkScreen *self)
 {
@@ -259,7 +268,10 @@ presented_cb (gpointer user_data)
 static void
 become_ready (GtkScreen *self)
 {
-  if (self->ready || self->lost || !fills_monitor (self))
+  if (self->ready || self->lost || !fills_monitor (self) ||
+      (self->watch == NULL &&
+       gdk_display_get_monitor_at_surface (
+           self->display, gtk_native_get_surface (GTK_NATIVE (self->window))) != self->gdk_monitor))
     return;
   self->ready = TRUE;
   g_clear_handle_id (&self->ready_timer, g_source_remove);
@@ -497,6 +509,8 @@ watch_window (GtkScreen *self)
   GdkSurface *surface = gtk_native_get_surface (GTK_NATIVE (self->window));
 
   g_signal_connect_swapped (self->gdk_monitor, "invalidate", G_CALLBACK (invalidate_cb), self);
+  if (self->watch == NULL)
+    g_signal_connect_swapped (surface, "enter-monitor", G_CALLBACK (enter_monitor_cb), self);
   g_signal_connect_swapped (self->window, "close-request", G_CALLBACK (close_cb), self);
   g_signal_connect_swapped (self->window, "notify::fullscreened", G_CALLBACK (check_size), self);
   g_signal_connect_swapped (self->window, "notify::scale-factor", G_CALLBACK (check_size), self);
@@ -548,6 +562,7 @@ gtk_screen_free (LbPlaneScreen *screen)
   if (self->window != NULL)
     {
       g_signal_handlers_disconnect_by_data (self->window, self);
+      g_signal_handlers_disconnect_by_data (gtk_native_get_surface (GTK_NATIVE (self->window)), self);
       g_signal_handlers_disconnect_by_data (gtk_widget_get_frame_clock (self->window), self);
       gtk_window_destroy (GTK_WINDOW (self->window));
     }

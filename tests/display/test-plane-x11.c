@@ -159,6 +159,7 @@ test_every_pixel_is_as_computed (gconstpointer data)
   plane_close (&planes, LB_ROLE_WEIGHT);
   planes_clear (&planes);
   g_unsetenv ("GDK_SCALE");
+  g_setenv ("GSK_RENDERER", "cairo", TRUE);
 }
 
 static void
@@ -503,7 +504,8 @@ test_keys_of_stop_black_the_plane (gconstpointer data)
   planes_init (&planes, keys, NULL);
   plane = plane_open (&planes, LB_ROLE_WEIGHT);
   plane_show (plane, pattern, 1);
-  run ("sh -c 'xdotool search --onlyvisible --name \"^lightbench-plane$\" windowfocus --sync key ctrl+period'");
+  run ("sh -c 'xdotool search --onlyvisible --name \"^lightbench-plane$\" windowfocus --sync key "
+       "ctrl+period'");
   plane_wait_faults (plane, LB_MODULATOR_FAULT_STOP);
   wait_black ();
   /* It is told once. */
