@@ -32,6 +32,7 @@ typedef struct
   gulong caller_handler;
   guint64 generation;               /* when it was submitted */
   atomic_int_fast64_t cancelled_us; /* monotonic; 0: not cancelled */
+  gboolean own;                     /* connects or disconnects */
   gboolean silent;                  /* the bench's own: not shown, does not count as busy */
 
   /* Guarded by the bench's lock. */

@@ -138,28 +138,35 @@ lb_bench_arm (LbBench *self, GError **error)
 
 /* --- Planes ---------------------------------------------------------------------------- */
 
+/* With the lock held: the action that the fault ends; once. */
+static LbBenchAction *
+note_fault (LbBench *self, LbRole role, const char *text)
+{
+  LbBenchAction *action = self->action;
+
+  /* Nothing is lit without an action; the next one finds the fault by itself. While
+   * the bench connects, opening the plane says what is wrong with it. */
+  if (action == NULL || action->own || action->finished || action->fault != NULL)
+    return NULL;
+  g_set_error (
+      &action->fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE,
+      _ ("\"%s\" was ended and the light switched off, because of the %s plane: %s. Put that right, arm "
+         "the light, and run it again"),
+      action->name, lb_role_get_name (role), text);
+  return lb_bench_action_ref (action);
+}
+
 static void
 end_by_plane (LbBench *self, LbRole role, const char *text)
 {
-  LbBenchAction *action = NULL;
+  LbBenchAction *action;
 
   g_mutex_lock (&self->lock);
-  /* While it connects, opening the plane says what is wrong with it. */
-  if (self->action != NULL && self->state == LB_BENCH_IDLE)
-    action = lb_bench_action_ref (self->action);
+  action = note_fault (self, role, text);
   g_mutex_unlock (&self->lock);
-  /* Nothing is lit without an action; the next one finds the fault by itself. */
   if (action == NULL)
     return;
   lb_bench_make_dark (self);
-  g_mutex_lock (&self->lock);
-  if (action->fault == NULL && !action->finished)
-    g_set_error (
-        &action->fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE,
-        _ ("\"%s\" was ended and the light switched off, because of the %s plane: %s. Put that right, arm "
-           "the light, and run it again"),
-        action->name, lb_role_get_name (role), text);
-  g_mutex_unlock (&self->lock);
   lb_bench_action_cancel (action);
   lb_bench_action_unref (action);
 }

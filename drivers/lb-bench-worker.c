@@ -459,6 +459,7 @@ submit (LbBench *self,
   if (check_state (self, action->name, needed, own, error))
     {
       action->generation = atomic_load (&self->generation);
+      action->own = own;
       self->action = lb_bench_action_ref (action);
       actions = g_async_queue_ref (self->worker->actions);
       lb_bench_changed_locked (self, LB_BENCH_PROP_ACTION);

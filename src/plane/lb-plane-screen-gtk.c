@@ -41,7 +41,8 @@ typedef struct
   gboolean used[LB_PLANE_MAX_LAYERS];
   Waiting waiting[LB_PLANE_MAX_LAYERS];
   guint ready_timer, presented_timer, late_timer, escape;
-  gboolean ready, lost;
+  gboolean ready;
+  char *lost; /* why; it stays so: its window is hidden */
   LbPlaneFaults x_faults, own_faults, told;
   char *x_text;
   const char *own_text;
@@ -60,14 +61,17 @@ gtk_get_monitor (LbPlaneScreen *screen)
 static void
 tell (GtkScreen *self)
 {
-  g_autofree char *text =
-      g_strdup_printf ("%s%s%s", self->x_text,
-                       self->x_text[0] != '\0' && self->own_text[0] != '\0' ? "; " : "", self->own_text);
+  g_autofree char *text = NULL;
+
+  if (self->lost != NULL)
+    return;
+  text = g_strdup_printf ("%s%s%s", self->x_text,
+                          self->x_text[0] != '\0' && self->own_text[0] != '\0' ? "; " : "", self->own_text);
 
   self->told = self->x_faults | self->own_faults;
   if (self->told & LB_PLANE_FAULT_LOST)
     {
-      self->lost = TRUE;
+      self->lost = g_strdup (text);
       gtk_widget_set_visible (self->window, FALSE);
     }
   self->parent.listener.faults (self->told, text, self->parent.listener.data);
@@ -268,7 +272,7 @@ presented_cb (gpointer user_data)
 static void
 become_ready (GtkScreen *self)
 {
-  if (self->ready || self->lost || !fills_monitor (self) ||
+  if (self->ready || self->lost != NULL || !fills_monitor (self) ||
       (self->watch == NULL &&
        gdk_display_get_monitor_at_surface (
            self->display, gtk_native_get_surface (GTK_NATIVE (self->window))) != self->gdk_monitor))
@@ -277,7 +281,7 @@ become_ready (GtkScreen *self)
   g_clear_handle_id (&self->ready_timer, g_source_remove);
   if (self->watch != NULL)
     lb_plane_xwatch_set_mapped (self->watch);
-  if (!self->lost)
+  if (self->lost == NULL)
     self->parent.listener.ready (self->parent.listener.data);
 }
 
@@ -349,7 +353,7 @@ gtk_show (LbPlaneScreen *screen, guint layer, const guint8 *levels, guint64 tick
   g_autoptr (GBytes) data = NULL;
   g_autoptr (GdkTexture) texture = NULL;
 
-  if (!self->used[layer] || self->lost)
+  if (!self->used[layer] || self->lost != NULL)
     return;
   rgb = g_malloc (bytes);
   lb_plane_pixels_to_rgb (&self->pixels[layer], levels, rgb);
@@ -389,6 +393,11 @@ gtk_check (LbPlaneScreen *screen, char **text)
   LbPlaneFaults x_faults = 0;
 
   check_size (self);
+  if (self->lost != NULL)
+    {
+      *text = g_strdup (self->lost);
+      return LB_PLANE_FAULT_LOST;
+    }
   if (self->watch != NULL)
     x_faults = lb_plane_xwatch_check (self->watch, &x_text);
   *text = g_strdup (self->own_faults != 0 || x_text == NULL ? self->own_text : x_text);
@@ -570,6 +579,7 @@ gtk_screen_free (LbPlaneScreen *screen)
   g_clear_pointer (&self->own_monitor, lb_monitor_free);
   lb_plane_xwatch_free (self->watch);
   g_free (self->x_text);
+  g_free (self->lost);
   g_free (self);
 }
 

@@ -2,13 +2,13 @@
 #include <sys/ipc.h>
 #include <sys/shm.h>
 
-#include <glib-unix.h>
 #include <glib/gi18n.h>
 #include <string.h>
 #include <xcb/shm.h>
 #include <xcb/xcb.h>
 #include <xcb/xcb_keysyms.h>
 
+#include "lb-plane-xcb.h"
 #include "lb-plane-xwatch.h"
 
 /*
@@ -44,9 +44,10 @@ typedef struct
   xcb_gcontext_t gc;
   xcb_key_symbols_t *symbols;
   guint8 completion; /* type of the event */
-  guint source, escape;
+  GSource *source;
+  guint escape;
   gboolean ready;
-  gboolean lost;
+  char *lost; /* why; it stays so: its window is hidden */
   LbPlaneFaults faults;
   Layer layers[LB_PLANE_MAX_LAYERS];
 } X11Screen;
@@ -74,10 +75,12 @@ watch_cb (LbPlaneFaults faults, const char *text, gpointer data)
 {
   X11Screen *self = data;
 
+  if (self->lost != NULL)
+    return;
   self->faults = faults;
   if (faults & LB_PLANE_FAULT_LOST)
     {
-      self->lost = TRUE;
+      self->lost = g_strdup (text);
       hide (self);
     }
   self->parent.listener.faults (faults, text, self->parent.listener.data);
@@ -136,9 +139,10 @@ pressed (X11Screen *self, xcb_key_press_event_t *event)
 }
 
 static void
-take_event (X11Screen *self, xcb_generic_event_t *event)
+event_cb (const xcb_generic_event_t *event, gpointer data)
 {
-  guint8 type = event->response_type & 0x7f;
+  X11Screen *self = data;
+  guint8 type = event != NULL ? event->response_type & 0x7f : 0;
 
   if (type == self->completion)
     completed (self, (const xcb_shm_completion_event_t *) event);
@@ -151,26 +155,9 @@ take_event (X11Screen *self, xcb_generic_event_t *event)
     {
       self->ready = TRUE;
       lb_plane_xwatch_set_mapped (self->watch);
-      if (!self->lost)
+      if (self->lost == NULL)
         self->parent.listener.ready (self->parent.listener.data);
     }
-}
-
-static gboolean
-readable_cb (gint fd, GIOCondition condition, gpointer user_data)
-{
-  X11Screen *self = user_data;
-  xcb_generic_event_t *event;
-
-  while ((event = xcb_poll_for_event (self->connection)) != NULL)
-    {
-      take_event (self, event);
-      free (event);
-    }
-  if (xcb_connection_has_error (self->connection) == 0)
-    return G_SOURCE_CONTINUE;
-  self->source = 0;
-  return G_SOURCE_REMOVE;
 }
 
 /* --- Layers ------------------------------------------------------------------------------------------ */
@@ -242,7 +229,7 @@ x11_show (LbPlaneScreen *screen, guint nth, const guint8 *levels, guint64 ticket
   Layer *layer = &self->layers[nth];
   const LbPlaneSpec *spec = &layer->pixels.spec;
 
-  if (!layer->used || self->lost)
+  if (!layer->used || self->lost != NULL)
     return;
   lb_plane_pixels_to_colours (&layer->pixels, levels, (guint32 *) (layer->data + layer->next * layer->bytes));
   layer->tickets[layer->next] = ticket;
@@ -266,7 +253,12 @@ x11_read_back (LbPlaneScreen *screen, guint nth, guint32 *colours, GError **erro
 static LbPlaneFaults
 x11_check (LbPlaneScreen *screen, char **text)
 {
-  return lb_plane_xwatch_check (((X11Screen *) screen)->watch, text);
+  X11Screen *self = (X11Screen *) screen;
+
+  if (self->lost == NULL)
+    return lb_plane_xwatch_check (self->watch, text);
+  *text = g_strdup (self->lost);
+  return LB_PLANE_FAULT_LOST;
 }
 
 static const LbMonitor *
@@ -346,8 +338,7 @@ show_window (X11Screen *self)
   xcb_map_window (self->connection, self->window);
   xcb_configure_window (self->connection, self->window, XCB_CONFIG_WINDOW_STACK_MODE, &above);
   xcb_flush (self->connection);
-  self->source = g_unix_fd_add_full (G_PRIORITY_HIGH, xcb_get_file_descriptor (self->connection), G_IO_IN,
-                                     readable_cb, self, NULL);
+  self->source = lb_plane_xcb_source_new (self->connection, event_cb, self);
 }
 
 static void
@@ -355,7 +346,9 @@ x11_free (LbPlaneScreen *screen)
 {
   X11Screen *self = (X11Screen *) screen;
 
-  g_clear_handle_id (&self->source, g_source_remove);
+  if (self->source != NULL)
+    g_source_destroy (self->source);
+  g_clear_pointer (&self->source, g_source_unref);
   g_clear_handle_id (&self->escape, g_source_remove);
   for (guint i = 0; i < LB_PLANE_MAX_LAYERS; i++)
     free_layer (self, &self->layers[i]);
@@ -363,6 +356,7 @@ x11_free (LbPlaneScreen *screen)
   if (self->connection != NULL)
     xcb_disconnect (self->connection);
   lb_plane_xwatch_free (self->watch);
+  g_free (self->lost);
   g_free (self);
 }
 

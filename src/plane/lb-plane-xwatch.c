@@ -3,12 +3,13 @@
 
 #include <string.h>
 
-#include <glib-unix.h>
 #include <glib/gi18n.h>
 #include <lb-monitor-private.h>
 #include <xcb/dpms.h>
 #include <xcb/randr.h>
 #include <xcb/screensaver.h>
+
+#include "lb-plane-xcb.h"
 
 /* What no event tells (gamma, standby) is asked for this often. */
 #define POLL_MS 500
@@ -30,46 +31,11 @@ struct _LbPlaneXWatch
   gboolean mapped;
   LbPlaneXWatchFunc func;
   gpointer data;
-  guint source, timer, polls;
+  GSource *source;
+  guint timer, polls;
   LbPlaneFaults faults;
   char *text;
 };
-
-xcb_screen_t *
-lb_plane_xcb_get_screen (xcb_connection_t *connection, int number)
-{
-  xcb_screen_iterator_t screens = xcb_setup_roots_iterator (xcb_get_setup (connection));
-
-  for (int i = 0; i < number && screens.rem > 1; i++)
-    xcb_screen_next (&screens);
-  return screens.data;
-}
-
-static const xcb_visualtype_t *
-find_visual (xcb_screen_t *screen)
-{
-  for (xcb_depth_iterator_t depths = xcb_screen_allowed_depths_iterator (screen); depths.rem > 0;
-       xcb_depth_next (&depths))
-    for (xcb_visualtype_iterator_t visuals = xcb_depth_visuals_iterator (depths.data); visuals.rem > 0;
-         xcb_visualtype_next (&visuals))
-      if (visuals.data->visual_id == screen->root_visual)
-        return visuals.data;
-  return NULL;
-}
-
-gboolean
-lb_plane_xcb_check_visual (xcb_screen_t *screen, GError **error)
-{
-  const xcb_visualtype_t *visual = find_visual (screen);
-
-  if (screen->root_depth == 24 && visual != NULL && visual->red_mask == 0xff0000 &&
-      visual->green_mask == 0xff00 && visual->blue_mask == 0xff)
-    return TRUE;
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
-               _ ("the X server shows %u bits a pixel; patterns need 24 (8 of red, green and blue)"),
-               screen->root_depth);
-  return FALSE;
-}
 
 /* --- What is wrong ---------------------------------------------------------------------- */
 
@@ -332,39 +298,26 @@ take_event (LbPlaneXWatch *self, const xcb_generic_event_t *event)
                                      type == self->randr_event + XCB_RANDR_NOTIFY));
 }
 
-/* Replies that are waited for may bring events with them: all are taken. */
-static gboolean
+static void
 take_events (LbPlaneXWatch *self)
 {
   xcb_generic_event_t *event;
-  gboolean changed = FALSE;
 
   while ((event = xcb_poll_for_event (self->connection)) != NULL)
-    {
-      changed = take_event (self, event) || changed;
-      free (event);
-    }
-  return changed;
+    free (event);
 }
 
 static void
-handle_events (LbPlaneXWatch *self)
+event_cb (const xcb_generic_event_t *event, gpointer data)
 {
-  while (take_events (self))
-    look (self);
-}
+  LbPlaneXWatch *self = data;
 
-static gboolean
-readable_cb (gint fd, GIOCondition condition, gpointer user_data)
-{
-  LbPlaneXWatch *self = user_data;
-
-  handle_events (self);
-  if (xcb_connection_has_error (self->connection) == 0)
-    return G_SOURCE_CONTINUE;
-  self->source = 0;
-  look (self);
-  return G_SOURCE_REMOVE;
+  if (event == NULL || take_event (self, event))
+    {
+      /* Those that wait are of the same change. */
+      take_events (self);
+      look (self);
+    }
 }
 
 static gboolean
@@ -374,9 +327,7 @@ poll_cb (gpointer user_data)
 
   if (self->polls++ % RESETS_PER_POLL == 0)
     xcb_force_screen_saver (self->connection, XCB_SCREEN_SAVER_RESET);
-  take_events (self);
   look (self);
-  handle_events (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -446,7 +397,9 @@ lb_plane_xwatch_free (LbPlaneXWatch *self)
 {
   if (self == NULL)
     return;
-  g_clear_handle_id (&self->source, g_source_remove);
+  if (self->source != NULL)
+    g_source_destroy (self->source);
+  g_clear_pointer (&self->source, g_source_unref);
   g_clear_handle_id (&self->timer, g_source_remove);
   g_clear_pointer (&self->monitor, lb_monitor_free);
   xcb_disconnect (self->connection);
@@ -476,8 +429,7 @@ lb_plane_xwatch_start (LbPlaneXWatch *self, xcb_window_t window, LbPlaneXWatchFu
                             XCB_RANDR_NOTIFY_MASK_SCREEN_CHANGE | XCB_RANDR_NOTIFY_MASK_CRTC_CHANGE |
                                 XCB_RANDR_NOTIFY_MASK_OUTPUT_CHANGE);
   xcb_flush (self->connection);
-  self->source = g_unix_fd_add_full (G_PRIORITY_HIGH, xcb_get_file_descriptor (self->connection), G_IO_IN,
-                                     readable_cb, self, NULL);
+  self->source = lb_plane_xcb_source_new (self->connection, event_cb, self);
   self->timer = g_timeout_add (POLL_MS, poll_cb, self);
 }
 
@@ -498,9 +450,7 @@ void
 lb_plane_xwatch_set_mapped (LbPlaneXWatch *self)
 {
   self->mapped = TRUE;
-  take_events (self);
   look (self);
-  handle_events (self);
 }
 
 /* --- Reading pixels ------------------------------------------------------------------------------- */
@@ -535,6 +485,5 @@ lb_plane_xwatch_read (
       memcpy (colours + (gsize) row * width, xcb_get_image_data (image), bytes);
       free (image);
     }
-  handle_events (self);
   return TRUE;
 }

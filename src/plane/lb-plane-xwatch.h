@@ -36,8 +36,4 @@ LbPlaneFaults lb_plane_xwatch_check (LbPlaneXWatch *self, char **text);
 gboolean lb_plane_xwatch_read (
     LbPlaneXWatch *self, guint x, guint y, guint width, guint height, guint32 *colours, GError **error);
 
-/* Shows colours as they are: 8 bits a channel, R G B from the upper to the lower. */
-gboolean lb_plane_xcb_check_visual (xcb_screen_t *screen, GError **error);
-xcb_screen_t *lb_plane_xcb_get_screen (xcb_connection_t *connection, int number);
-
 G_END_DECLS

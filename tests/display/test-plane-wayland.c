@@ -189,7 +189,7 @@ test_window_that_is_moved_to_another_monitor_hides (void)
       shown = 0;
       for (gsize i = 0; i < PIXELS; i++)
         shown += rgb[3 * i] == 201 && rgb[3 * i + 1] == 201 && rgb[3 * i + 2] == 201;
-      g_assert_cmpint (g_get_monotonic_time () - begin_us, <, G_USEC_PER_SEC);
+      g_assert_cmpint (g_get_monotonic_time () - begin_us, <, 30 * G_USEC_PER_SEC);
     }
   g_assert_cmpint (lb_device_get_state (LB_DEVICE (plane)), ==, LB_DEVICE_ABSENT);
   g_assert_false (lb_modulator_show (plane, pattern, 2, NULL, deadline (), &error));
@@ -258,7 +258,7 @@ test_killed_program_leaves_no_pattern (void)
   kill (child, SIGKILL);
   begin_us = g_get_monotonic_time ();
   while (count_wrong (white, 0, MONITOR_WIDTH) < PIXELS)
-    g_assert_cmpint (g_get_monotonic_time () - begin_us, <, G_USEC_PER_SEC / 2);
+    g_assert_cmpint (g_get_monotonic_time () - begin_us, <, 30 * G_USEC_PER_SEC);
   waitpid (child, NULL, 0);
 }
 
