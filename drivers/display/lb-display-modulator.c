@@ -272,8 +272,9 @@ modulator_get_identity (LbDevice *device, GCancellable *cancellable, gint64 dead
       return NULL;
     }
   /* A calibration holds for this part of it, fed this way. */
-  model = g_strdup_printf ("%s%s%u x %u at %u, %u, %s", lines[1], lines[1][0] != '\0' ? " " : "", spec->width,
-                           spec->height, spec->x, spec->y, lb_plane_channels_get_name (spec->channels));
+  model =
+      g_strdup_printf ("%s %u x %u at %u, %u, %s", lines[1][0] != '\0' ? lines[1] : "monitor", spec->width,
+                       spec->height, spec->x, spec->y, lb_plane_channels_get_name (spec->channels));
   return lb_identity_new (lb_display_driver.name, lines[0], model, lines[2][0] != '\0' ? lines[2] : lines[3],
                           NULL);
 }

@@ -26,7 +26,7 @@ list (GPtrArray *identities)
     {
       const LbMonitor *monitor = g_ptr_array_index (monitors, i);
       g_autofree char *place =
-          g_strdup_printf ("%s%son %s, %u x %u", monitor->model, monitor->model[0] != '\0' ? " " : "",
+          g_strdup_printf ("%s on %s, %u x %u", monitor->model[0] != '\0' ? monitor->model : "monitor",
                            monitor->connector, monitor->width, monitor->height);
 
       g_ptr_array_add (identities, lb_identity_new (DRIVER, monitor->make, place, monitor->serial, NULL));
