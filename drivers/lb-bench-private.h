@@ -32,6 +32,7 @@ typedef struct
   gulong caller_handler;
   guint64 generation;               /* when it was submitted */
   atomic_int_fast64_t cancelled_us; /* monotonic; 0: not cancelled */
+  gboolean own;                     /* connects or disconnects */
   gboolean silent;                  /* the bench's own: not shown, does not count as busy */
 
   /* Guarded by the bench's lock. */
@@ -43,6 +44,7 @@ typedef struct
   guint depth;        /* device calls it is inside of */
   LbDevice *device;   /* the outermost of them */
   gint64 device_deadline_us;
+  GError *fault; /* of a plane, which ended it */
   gboolean result;
   GError *error;
 } LbBenchAction;
@@ -175,6 +177,8 @@ void lb_bench_queue_blank (LbBench *self);
 void lb_bench_start_watch (LbBench *self);
 void lb_bench_end_watch (LbBench *self);
 void lb_bench_wake_watch (LbBench *self);
+/* What planes tell by themselves, if anything: a fault ends the action. Any thread. */
+void lb_bench_look_at_planes (LbBench *self);
 /* STOP without the cancelling: generation, light off, disarmed, to be confirmed. */
 void lb_bench_make_dark (LbBench *self);
 

@@ -249,7 +249,10 @@ take_frame (Sequence *sequence, GError **error)
       sequence->ready_us = MAX (sequence->ready_us, frame->start_us + 1);
     }
   while (frame->sequence < self->valid_from_sequence);
-  if (!lb_bench_light_check (self, error))
+  /* What was exposed while a plane did not show its pattern does not count. */
+  lb_bench_look_at_planes (self);
+  if (g_cancellable_set_error_if_cancelled (sequence->action->cancellable, error) ||
+      !lb_bench_light_check (self, error))
     return NULL;
   atomic_fetch_add (&self->exposures, 1);
   return g_steal_pointer (&frame);

@@ -136,6 +136,58 @@ lb_bench_arm (LbBench *self, GError **error)
   return armed;
 }
 
+/* --- Planes ---------------------------------------------------------------------------- */
+
+/* With the lock held: the action that the fault ends; once. */
+static LbBenchAction *
+note_fault (LbBench *self, LbRole role, const char *text)
+{
+  LbBenchAction *action = self->action;
+
+  /* Nothing is lit without an action; the next one finds the fault by itself. While
+   * the bench connects, opening the plane says what is wrong with it. */
+  if (action == NULL || action->own || action->finished || action->fault != NULL)
+    return NULL;
+  g_set_error (
+      &action->fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE,
+      _ ("\"%s\" was ended and the light switched off, because of the %s plane: %s. Put that right, arm "
+         "the light, and run it again"),
+      action->name, lb_role_get_name (role), text);
+  return lb_bench_action_ref (action);
+}
+
+static void
+end_by_plane (LbBench *self, LbRole role, const char *text)
+{
+  LbBenchAction *action;
+
+  g_mutex_lock (&self->lock);
+  action = note_fault (self, role, text);
+  g_mutex_unlock (&self->lock);
+  if (action == NULL)
+    return;
+  lb_bench_make_dark (self);
+  lb_bench_action_cancel (action);
+  lb_bench_action_unref (action);
+}
+
+void
+lb_bench_look_at_planes (LbBench *self)
+{
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    {
+      g_autofree char *text = NULL;
+      LbModulatorFaults faults = LB_MODULATOR_FAULT_NONE;
+
+      if (self->devices[role] != NULL)
+        faults = lb_modulator_peek (LB_MODULATOR (self->devices[role]), &text);
+      if (faults & LB_MODULATOR_FAULT_STOP)
+        lb_bench_stop (self);
+      else if (faults != LB_MODULATOR_FAULT_NONE)
+        end_by_plane (self, role, text);
+    }
+}
+
 /* --- The thread ------------------------------------------------------------------------ */
 
 static gint64
@@ -184,6 +236,7 @@ look (LbBench *self)
   LbBenchAction *late = NULL;
   gint64 next_us;
 
+  lb_bench_look_at_planes (self);
   g_mutex_lock (&self->lock);
   next_us = confirm (self, dark, now_us);
   if (self->action != NULL)

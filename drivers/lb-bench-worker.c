@@ -30,6 +30,7 @@ lb_bench_action_unref (LbBenchAction *action)
   g_clear_object (&action->cancellable);
   g_clear_object (&action->task);
   g_clear_error (&action->error);
+  g_clear_error (&action->fault);
   g_clear_object (&action->bench);
   g_free (action->name);
   g_free (action);
@@ -87,7 +88,13 @@ is_cancelled (const GError *error)
 static void
 take_result (LbBenchAction *action, gboolean result, GError *error)
 {
-  if (action->stopped && !action->abandoned)
+  if (action->fault != NULL && !action->stopped && !action->abandoned)
+    {
+      result = FALSE;
+      g_clear_error (&error);
+      error = g_steal_pointer (&action->fault);
+    }
+  else if (action->stopped && !action->abandoned)
     {
       result = FALSE;
       g_clear_error (&error);
@@ -452,6 +459,7 @@ submit (LbBench *self,
   if (check_state (self, action->name, needed, own, error))
     {
       action->generation = atomic_load (&self->generation);
+      action->own = own;
       self->action = lb_bench_action_ref (action);
       actions = g_async_queue_ref (self->worker->actions);
       lb_bench_changed_locked (self, LB_BENCH_PROP_ACTION);

@@ -45,6 +45,9 @@ lb_bench_dispose (GObject *object)
   if (self->devices[LB_ROLE_LIGHT] != NULL)
     lb_light_source_off_now (LB_LIGHT_SOURCE (self->devices[LB_ROLE_LIGHT]),
                              atomic_fetch_add (&self->generation, 1) + 1);
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    if (self->devices[role] != NULL)
+      lb_modulator_set_alarm (LB_MODULATOR (self->devices[role]), NULL, NULL);
   if (self->heartbeat != NULL)
     g_source_destroy (self->heartbeat);
   g_clear_pointer (&self->heartbeat, g_source_unref);
@@ -202,6 +205,10 @@ start (LbBench *self)
 {
   lb_bench_start_worker (self);
   lb_bench_start_watch (self);
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    if (self->devices[role] != NULL)
+      lb_modulator_set_alarm (LB_MODULATOR (self->devices[role]), (LbModulatorAlarm) lb_bench_wake_watch,
+                              self);
   start_heartbeat (self);
 }
 

@@ -27,6 +27,11 @@ G_BEGIN_DECLS
  * the bench is LB_BENCH_FAULTED, what the action still does is dropped. It will
  * not run on once it comes out of the device; then the devices are closed, and
  * lb_bench_disconnect() makes the bench as new.
+ *
+ * A plane that tells of a fault (covered, unplugged, another resolution, a gamma
+ * ramp) while an action runs ends it with LB_BENCH_ERROR_PLANE: the light is off,
+ * planes are black, and nothing lights before lb_bench_arm(). The keys of STOP
+ * pressed in a plane's window are lb_bench_stop().
  */
 #define LB_BENCH_ERROR (lb_bench_error_quark ())
 GQuark lb_bench_error_quark (void);
@@ -37,6 +42,7 @@ typedef enum
   LB_BENCH_ERROR_STOPPED, /* STOP was pressed; lb_bench_arm() first */
   LB_BENCH_ERROR_LATE,    /* the worker did not come back; bench faulted */
   LB_BENCH_ERROR_NOT_IN_ACTION,
+  LB_BENCH_ERROR_PLANE, /* a plane was covered, lost, or changed levels; the light is off and disarmed */
   LB_BENCH_ERROR_LEASE, /* the light went off because nobody renewed it: W late, or M does not answer */
 } LbBenchError;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <lb-display.h>
 #include <lb-simulated.h>
 #include <lb-usb.h>
 
@@ -14,13 +15,14 @@
 const LbDriver *
 lb_drivers_get (void)
 {
-  static LbDriver table[3];
+  static LbDriver table[4];
   static gsize ready;
 
   if (g_once_init_enter (&ready))
     {
       table[0] = lb_simulated_driver;
-      table[1] = lb_usb_driver;
+      table[1] = lb_display_driver;
+      table[2] = lb_usb_driver;
       g_once_init_leave (&ready, 1);
     }
   return table;

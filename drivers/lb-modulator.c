@@ -3,16 +3,34 @@
 
 #include "lb-device-private.h"
 
-G_DEFINE_ABSTRACT_TYPE (LbModulator, lb_modulator, LB_TYPE_DEVICE)
+typedef struct
+{
+  GMutex lock; /* over a call of the alarm */
+  LbModulatorAlarm alarm;
+  gpointer data;
+} LbModulatorPrivate;
+
+G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (LbModulator, lb_modulator, LB_TYPE_DEVICE)
+
+#define PRIVATE(self) ((LbModulatorPrivate *) lb_modulator_get_instance_private (self))
+
+static void
+lb_modulator_finalize (GObject *object)
+{
+  g_mutex_clear (&PRIVATE (LB_MODULATOR (object))->lock);
+  G_OBJECT_CLASS (lb_modulator_parent_class)->finalize (object);
+}
 
 static void
 lb_modulator_class_init (LbModulatorClass *klass)
 {
+  G_OBJECT_CLASS (klass)->finalize = lb_modulator_finalize;
 }
 
 static void
 lb_modulator_init (LbModulator *self)
 {
+  g_mutex_init (&PRIVATE (self)->lock);
 }
 
 /**
@@ -165,4 +183,58 @@ lb_modulator_check (LbModulator *self,
   done = LB_MODULATOR_GET_CLASS (self)->check (self, faults, cancellable, deadline_us, error);
   lb_device_end_call (LB_DEVICE (self));
   return done;
+}
+
+/**
+ * lb_modulator_peek:
+ * @text: (out): what is wrong and what to do about it; "" without faults
+ *
+ * What the device has told of by itself; any thread, without waiting.
+ *
+ * Returns: the faults that hold, and those that came and went since it was last asked
+ */
+LbModulatorFaults
+lb_modulator_peek (LbModulator *self, char **text)
+{
+  LbModulatorFaults faults = LB_MODULATOR_FAULT_NONE;
+
+  g_return_val_if_fail (LB_IS_MODULATOR (self) && text != NULL, LB_MODULATOR_FAULT_NONE);
+  *text = NULL;
+  if (LB_MODULATOR_GET_CLASS (self)->peek != NULL)
+    faults = LB_MODULATOR_GET_CLASS (self)->peek (self, text);
+  if (*text == NULL)
+    *text = g_strdup ("");
+  return faults;
+}
+
+/**
+ * lb_modulator_set_alarm:
+ * @alarm: (nullable): called in any thread when there are new faults; must not wait
+ *
+ * None of an earlier alarm runs any more once this returns.
+ */
+void
+lb_modulator_set_alarm (LbModulator *self, LbModulatorAlarm alarm, gpointer data)
+{
+  g_return_if_fail (LB_IS_MODULATOR (self));
+  g_mutex_lock (&PRIVATE (self)->lock);
+  PRIVATE (self)->alarm = alarm;
+  PRIVATE (self)->data = data;
+  g_mutex_unlock (&PRIVATE (self)->lock);
+}
+
+/**
+ * lb_modulator_alarm:
+ *
+ * For drivers, from any thread, with no lock held: lb_modulator_peek() has
+ * something new to say.
+ */
+void
+lb_modulator_alarm (LbModulator *self)
+{
+  g_return_if_fail (LB_IS_MODULATOR (self));
+  g_mutex_lock (&PRIVATE (self)->lock);
+  if (PRIVATE (self)->alarm != NULL)
+    PRIVATE (self)->alarm (PRIVATE (self)->data);
+  g_mutex_unlock (&PRIVATE (self)->lock);
 }

@@ -20,6 +20,7 @@ typedef enum
   LB_MODULATOR_FAULT_COVERED = 1 << 0,
   LB_MODULATOR_FAULT_GAMMA = 1 << 1,
   LB_MODULATOR_FAULT_LOST = 1 << 2,
+  LB_MODULATOR_FAULT_STOP = 1 << 3, /* the keys of STOP were pressed at the plane */
 } LbModulatorFaults;
 
 #define LB_TYPE_MODULATOR (lb_modulator_get_type ())
@@ -55,7 +56,9 @@ struct _LbModulatorClass
   /* Any thread, no lock, does not wait; NULL where there is no second way to the
    * device: the worker blanks it then, as soon as it is free. */
   void (*blank_now) (LbModulator *self);
-  gpointer padding[7];
+  /* Any thread, does not wait; NULL: the device never tells of faults by itself. */
+  LbModulatorFaults (*peek) (LbModulator *self, char **text);
+  gpointer padding[6];
 };
 
 gboolean lb_modulator_get_caps (
@@ -89,5 +92,15 @@ gboolean lb_modulator_check (LbModulator *self,
                              GCancellable *cancellable,
                              gint64 deadline_us,
                              GError **error);
+/* Faults that the device has told of by itself and that hold, or came and went
+ * since it was last asked; any thread, without waiting. *@text: what to do about
+ * them, owned by the caller. */
+LbModulatorFaults lb_modulator_peek (LbModulator *self, char **text);
+/* Has @alarm called, in any thread, when lb_modulator_peek() has something new.
+ * It must not wait. NULL: no more; none runs then once this returns. */
+typedef void (*LbModulatorAlarm) (gpointer data);
+void lb_modulator_set_alarm (LbModulator *self, LbModulatorAlarm alarm, gpointer data);
+/* For drivers, from any thread, with no lock held. */
+void lb_modulator_alarm (LbModulator *self);
 
 G_END_DECLS

@@ -33,6 +33,7 @@ struct _FakeDevices
   double level;
 
   guint8 levels[2]; /* of the planes */
+  atomic_uint faults[2];
   double exposure_us, old_exposure_us;
   guint64 frames, valid_from;
 };
@@ -229,9 +230,25 @@ modulator_blank_now (LbModulator *device)
   bench_of (device)->levels[place_of (device)->role] = 0;
 }
 
+static LbModulatorFaults
+modulator_peek (LbModulator *device, char **text)
+{
+  *text = g_strdup ("a cat sits on it");
+  return atomic_fetch_and (&bench_of (device)->faults[place_of (device)->role],
+                           ~(guint) LB_MODULATOR_FAULT_STOP);
+}
+
+void
+fake_devices_tell_faults (FakeDevices *self, LbRole plane, LbModulatorFaults faults)
+{
+  atomic_store (&self->faults[plane], faults);
+  lb_modulator_alarm (LB_MODULATOR (self->devices[plane]));
+}
+
 static void
 fake_quick_modulator_class_init (FakeQuickModulatorClass *klass)
 {
+  klass->peek = modulator_peek;
   klass->blank_now = modulator_blank_now;
 }
 

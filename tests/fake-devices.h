@@ -18,7 +18,7 @@ typedef struct _FakeDevices FakeDevices;
 typedef enum
 {
   FAKE_WITHOUT_LIGHT = 1 << 0, /* the source plane is the light */
-  FAKE_QUICK_BLANK = 1 << 1,   /* planes have lb_modulator_blank_now() */
+  FAKE_QUICK_BLANK = 1 << 1,   /* planes have lb_modulator_blank_now(), and tell of faults */
   FAKE_WALL_CLOCK = 1 << 2,    /* else the bench's time is virtual */
 } FakeFlags;
 
@@ -43,6 +43,10 @@ void fake_devices_release (FakeDevices *self);
 void fake_devices_slow (FakeDevices *self, const char *call, gint64 duration_us, gboolean waiting);
 /* The light does not confirm that it is off. */
 void fake_devices_set_silent (FakeDevices *self, gboolean silent);
+
+/* A plane of FAKE_QUICK_BLANK tells of faults by itself; they hold until others,
+ * or none, are told. STOP is an event. */
+void fake_devices_tell_faults (FakeDevices *self, LbRole plane, LbModulatorFaults faults);
 
 guint fake_devices_count (FakeDevices *self, const char *call);
 void fake_devices_clear_log (FakeDevices *self);

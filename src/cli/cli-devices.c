@@ -22,6 +22,18 @@ print_device (Cli *cli, JsonBuilder *builder, const char *role, const LbIdentity
   json_builder_end_object (builder);
 }
 
+/* What a device of @driver can be: "source/weight". */
+static char *
+get_roles (const LbDriver *driver)
+{
+  GString *roles = g_string_new (NULL);
+
+  for (guint role = 0; role < LB_N_ROLES; role++)
+    if (driver->roles[role])
+      g_string_append_printf (roles, "%s%s", roles->len > 0 ? "/" : "", lb_role_get_name (role));
+  return g_string_free (roles, FALSE);
+}
+
 /* What can be seen without opening anything. */
 static void
 list_passively (Cli *cli, JsonBuilder *builder)
@@ -31,12 +43,13 @@ list_passively (Cli *cli, JsonBuilder *builder)
   for (const LbDriver *driver = lb_drivers_get (); driver->name != NULL; driver++)
     {
       g_autoptr (GPtrArray) identities = g_ptr_array_new_with_free_func ((GDestroyNotify) lb_identity_free);
+      g_autofree char *roles = get_roles (driver);
 
       if (driver->list == NULL)
         continue;
       driver->list (identities);
       for (guint i = 0; i < identities->len; i++)
-        print_device (cli, builder, "", g_ptr_array_index (identities, i), "present");
+        print_device (cli, builder, roles, g_ptr_array_index (identities, i), "present");
       seen += identities->len;
     }
   if (seen == 0 && !cli->json)
