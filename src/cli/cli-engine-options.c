@@ -51,6 +51,9 @@ cli_engine_entries (CliEngineOptions *options, gboolean whole_model)
       N_ ("look-up table of the source plane, of noise"), N_ ("FILE") },
     { "bits", 0, 0, G_OPTION_ARG_INT, &options->bits,
       N_ ("of operands without a table, of noise (default 8 for a model, none for a product alone)"), "N" },
+    { "noise-model", 0, 0, G_OPTION_ARG_FILENAME, &options->noise_model,
+      N_ ("of noise: that of a bench, as calibrations --noise-model writes it, instead of the paper's"),
+      N_ ("FILE") },
     { "sigma-mean", 0, 0, G_OPTION_ARG_STRING, &options->sigma_mean,
       N_ ("of noise: mean of the output itself (paper), or of a calibration text"), "paper|calibrated" },
     { "threads", 0, 0, G_OPTION_ARG_INT, &options->threads, N_ ("of computing (default: one a core)"), "N" },
@@ -175,7 +178,8 @@ check_noise (Cli *cli, const CliEngineOptions *options)
   } given[] = { { "--mode", options->mode },
                 { "--slm-lut", options->slm_lut },
                 { "--source-lut", options->source_lut },
-                { "--sigma-mean", options->sigma_mean } };
+                { "--sigma-mean", options->sigma_mean },
+                { "--noise-model", options->noise_model } };
 
   if (!is_one_of (options->mode, "exact", "moment"))
     return cli_wrong (cli, _ ("--mode is \"%s\": it can be exact or moment"), options->mode);
@@ -185,6 +189,16 @@ check_noise (Cli *cli, const CliEngineOptions *options)
     return cli_wrong (cli, _ ("--bits is %d: it can be %d to %d"), options->bits, MIN_BITS, MAX_BITS);
   if (options->bits != 0 && !cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
     return cli_wrong (cli, _ ("%s goes with --engine noise (or a --route to it)"), "--bits");
+  for (guint i = 0; options->noise_model != NULL && i < G_N_ELEMENTS (given) - 1; i++)
+    if (given[i].value != NULL)
+      return cli_wrong (cli,
+                        _ ("%s does not go with --noise-model: a bench's tables and means are in its model"),
+                        given[i].name);
+  if (options->noise_model != NULL && options->bits != 0)
+    return cli_wrong (
+        cli, _ ("%s does not go with --noise-model: a bench's tables and means are in its model"), "--bits");
+  if (options->noise_model != NULL && !(options->photons_per_mac > 0 && isfinite (options->photons_per_mac)))
+    return cli_wrong (cli, _ ("a bench's noise model needs --photons above 0 that are not infinite"));
   for (guint i = 0; i < G_N_ELEMENTS (given); i++)
     if (given[i].value != NULL && !cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
       return cli_wrong (cli, _ ("%s goes with --engine noise (or a --route to it)"), given[i].name);
@@ -229,6 +243,7 @@ cli_engine_options_clear (CliEngineOptions *options)
   g_free (options->slm_lut);
   g_free (options->source_lut);
   g_free (options->sigma_mean);
+  g_free (options->noise_model);
   g_free (options->calibration_text);
 }
 

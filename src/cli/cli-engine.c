@@ -6,6 +6,7 @@
 #include <glib/gi18n.h>
 #include <lb-bench-engine.h>
 #include <lb-int8-engine.h>
+#include <lb-bench-model-engine.h>
 #include <lb-noise-engine.h>
 #include <lb-ranges.h>
 #include <lb-sigma-means.h>
@@ -70,6 +71,12 @@ new_noise_engine (const CliEngineOptions *options, GError **error)
   g_autoptr (LbLookupTable) source = NULL;
   LbNoiseOptions noise;
 
+  if (options->noise_model != NULL)
+    {
+      LbBenchNoiseModel *model = lb_bench_noise_model_load (options->noise_model, error);
+
+      return model != NULL ? lb_bench_model_engine_new (model, options->photons_per_mac) : NULL;
+    }
   if (!read_table (options->slm_lut, &slm, error) || !read_table (options->source_lut, &source, error))
     return NULL;
   lb_noise_options_init (&noise);

@@ -28,6 +28,7 @@ typedef struct
   char *slm_lut;
   char *source_lut;
   char *sigma_mean;
+  char *noise_model;
   char *calibration_text;
   int bits;
   int threads;

@@ -4,6 +4,8 @@
 #include <lb-operand.h>
 #include <math.h>
 
+#include "lb-engine-private.h"
+
 #define PHOTONS_DEFAULT 2000.0
 
 struct _LbBenchEngine
@@ -60,18 +62,6 @@ add_counts (LbEngineCounts *counts, const LbOpticalPathCounts *path)
   counts->bench_time_s += path->bench_time_s;
 }
 
-/* Values within the model's range for them; a new matrix. */
-static LbMatrix *
-clamp_values (const LbMatrix *values, float low, float high)
-{
-  LbMatrix *clamped = lb_matrix_copy (values);
-
-  for (gsize row = 0; row < clamped->rows; row++)
-    for (gsize i = 0; i < clamped->columns; i++)
-      lb_matrix_row (clamped, row)[i] = CLAMP (lb_matrix_get (clamped, row, i), low, high);
-  return clamped;
-}
-
 static gboolean
 lb_bench_engine_multiply (LbEngine *engine,
                           const LbProduct *product,
@@ -83,12 +73,11 @@ lb_bench_engine_multiply (LbEngine *engine,
   LbBenchEngine *self = LB_BENCH_ENGINE (engine);
   const gboolean diagonal = product->pairs == LB_PAIRS_DIAGONAL;
   const float *ranges = product->ranges;
-  g_autoptr (LbMatrix) a = ranges != NULL ? clamp_values (product->a, ranges[0], ranges[1]) : NULL;
-  g_autoptr (LbMatrix) b = ranges != NULL ? clamp_values (product->b, ranges[2], ranges[3]) : NULL;
-  const LbMatrix *shown_a = a != NULL ? a : product->a, *shown_b = b != NULL ? b : product->b;
+  g_autoptr (LbMatrix) a = lb_product_clamp (product->a, ranges);
+  g_autoptr (LbMatrix) b = lb_product_clamp (product->b, ranges != NULL ? ranges + 2 : NULL);
   LbOpticalPathCounts path_counts;
-  gboolean done = lb_optical_path_multiply (self->path, shown_a, shown_b, diagonal, self->photons_per_mac,
-                                            out, &path_counts, emit_partial, self, cancellable, error);
+  gboolean done = lb_optical_path_multiply (self->path, a, b, diagonal, self->photons_per_mac, out,
+                                            &path_counts, emit_partial, self, cancellable, error);
 
   if (counts != NULL)
     add_counts (counts, &path_counts);
@@ -96,7 +85,7 @@ lb_bench_engine_multiply (LbEngine *engine,
     return FALSE;
   self->last_photons = path_counts.photons_per_mac;
   self->last_electrons = path_counts.electrons_per_mac;
-  self->last_pass_scale = lb_operand_pass_scale (shown_a, shown_b, diagonal);
+  self->last_pass_scale = lb_operand_pass_scale (a, b, diagonal);
   return TRUE;
 }
 

@@ -29,6 +29,11 @@ guint64 lb_product_random_index (const LbProduct *product, gsize row, gsize colu
  * names @engine and the remedy else. */
 gboolean lb_product_check_ranges (const LbProduct *product, const char *engine, GError **error);
 
+/* The error of engines that multiply every row with every row only. */
+void lb_product_set_diagonal_error (const char *engine, GError **error);
+/* A copy of @values within lo, hi; without a range @values, referenced. */
+LbMatrix *lb_product_clamp (const LbMatrix *values, const float *range);
+
 /* Tells of a whole result, row by row, if anybody listens. */
 void lb_engine_emit_result (LbEngine *self, const LbMatrix *out);
 /* Dot products and MACs of the whole result. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lb-int8-engine.h"
 
-#include <glib/gi18n-lib.h>
 #include <lb-gemm.h>
 
 #include "lb-engine-private.h"
@@ -72,8 +71,7 @@ lb_int8_engine_multiply (LbEngine *engine,
     return FALSE;
   if (product->pairs != LB_PAIRS_ALL)
     {
-      g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
-                   _ ("The engine “int8” multiplies every row with every row, not rows one by one"));
+      lb_product_set_diagonal_error ("int8", error);
       return FALSE;
     }
   first = (LbQuantiser){ ranges[0], ranges[1], LEVELS, 0 };

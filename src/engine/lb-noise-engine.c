@@ -47,8 +47,7 @@ static gboolean
 check_product (const LbNoiseEngine *self, const LbProduct *product, GError **error)
 {
   if (product->pairs != LB_PAIRS_ALL)
-    g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_SHAPE,
-                 _ ("The engine “%s” multiplies every row with every row, not rows one by one"), "noise");
+    lb_product_set_diagonal_error ("noise", error);
   else if (self->options.sigma_mean == LB_SIGMA_CALIBRATED && product->sigma_means == NULL)
     g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_RANGES,
                  _ ("The model has no calibrated means for its noise: have them found on a text, or use the "
