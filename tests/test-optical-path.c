@@ -397,7 +397,7 @@ test_forecast_of_frames (void)
       product.photons = dim ? 5000 : 60000;
       product_run (&product);
       g_assert_no_error (product.error);
-      frames = (product.counts.exposures - 1) / product.options.source_changes;
+      frames = (product.counts.exposures - 1) / (product.options.source_changes - 1);
       g_assert_cmpuint (frames, >, 1);
       product.model->light_per_us = product.options.electrons_per_us;
       product.model->peak_share = PEAK_SHARE;
