@@ -290,6 +290,33 @@ assert_draws_within (const LbFigure *figure)
       }
 }
 
+/* A colour bar says its scale at any height: one number alone does not. */
+static void
+test_colour_bar (void)
+{
+  for (double high = 0.11; high < 1.1; high *= 1.13)
+    for (int size = 180; size < 420; size += 30)
+      {
+        g_autofree char *path = g_build_filename (g_get_tmp_dir (), "test-plot-XXXXXX.pdf", NULL);
+        g_autoptr (LbMatrix) image = lb_matrix_new (20, 20);
+        g_autoptr (LbFigure) figure = lb_figure_new ("Map", "column", "", "row", "");
+        g_autoptr (GArray) words = NULL;
+        LbSeries *series = lb_figure_add_image (figure, NULL, image);
+        guint pages, numbers = 0;
+
+        series->low = -high;
+        series->high = high;
+        close (g_mkstemp (path));
+        g_assert_true (lb_plot_save (figure, path, size, size, NULL));
+        words = pdf_read_words (path, &pages);
+        g_unlink (path);
+        /* Those of the axes are whole. */
+        for (guint i = 0; i < words->len; i++)
+          numbers += strchr (g_array_index (words, PdfWord, i).text, '.') != NULL;
+        g_assert_cmpuint (numbers, >=, 2);
+      }
+}
+
 static LbFigure *
 new_decades (double low, double high)
 {
@@ -625,6 +652,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/plot/odd-images-do-no-harm", test_odd_images);
   g_test_add_func ("/plot/tiny-drawings-do-no-harm", test_tiny);
   g_test_add_func ("/plot/crowded-points-are-darker", test_density);
+  g_test_add_func ("/plot/colour-bars-tell-their-scale", test_colour_bar);
   g_test_add_func ("/plot/colour-maps-rise-evenly", test_colour_maps);
   g_test_add_func ("/plot/images-begin-at-the-top", test_rows_from_the_top);
   g_test_add_func ("/plot/long-lines-keep-their-extremes", test_long_line);

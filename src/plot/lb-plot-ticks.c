@@ -90,33 +90,67 @@ add_linear_ticks (LbPlotScale *scale, double step, int decimals, guint parts)
     }
 }
 
-/* The finest of the steps 1, 2, 2.5, 5 times a power of ten whose labels fit. */
+static guint
+count_labels (const LbPlotScale *scale)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < scale->ticks->len; i++)
+    count += g_array_index (scale->ticks, LbPlotTick, i).label != NULL;
+  return count;
+}
+
+#define STEPS 20
+
+/* Steps 1, 2, 2.5, 5 times a power of ten, one after the other from
+ * 10^@magnitude on. */
+static double
+nth_step (int magnitude, guint nth, int *power, guint *parts)
+{
+  static const double steps[] = { 1, 2, 2.5, 5 };
+
+  *power = magnitude + (int) (nth / 4);
+  *parts = nth % 4 == 1 ? 4 : 5;
+  return steps[nth % 4] * pow (10, *power);
+}
+
+static gboolean
+try_linear_ticks (LbPlotScale *scale, const LbPlotCanvas *canvas, double length, int magnitude, guint nth)
+{
+  int power;
+  guint parts;
+  double step = nth_step (magnitude, nth, &power, &parts);
+
+  reset_ticks (scale);
+  scale->exponent = scale->logarithmic ? 0 : common_exponent (scale);
+  add_linear_ticks (scale, step, MAX (0, scale->exponent - power + (nth % 4 == 2 ? 1 : 0)), parts);
+  return labels_fit (scale, canvas, length, 0);
+}
+
+/* The finest of the steps whose labels fit with room between them. One label
+ * alone tells no scale: a finer step may stand closer then. */
 static void
 make_linear_ticks (LbPlotScale *scale, const LbPlotCanvas *canvas, double length)
 {
-  static const struct
-  {
-    double step;
-    guint parts;
-  } steps[] = { { 1, 5 }, { 2, 4 }, { 2.5, 5 }, { 5, 5 } };
   double range = scale->high - scale->low;
   double most = CLAMP (length / (4.0 * canvas->font_size), 2, 10);
-  int magnitude = (int) floor (log10 (range / most));
+  int magnitude = (int) floor (log10 (range / most)) - 1;
 
-  for (guint i = 0; i < 16; i++)
+  for (guint i = 0; i < STEPS; i++)
     {
-      int power = magnitude + (int) (i / 4);
-      double step = steps[i % 4].step * pow (10, power);
-      int decimals;
+      int power;
+      guint parts;
 
-      if (range / step > most && i < 15)
+      if (range / nth_step (magnitude, i, &power, &parts) > most && i < STEPS - 1)
         continue;
-      reset_ticks (scale);
-      scale->exponent = scale->logarithmic ? 0 : common_exponent (scale);
-      decimals = MAX (0, scale->exponent - power + (i % 4 == 2 ? 1 : 0));
-      add_linear_ticks (scale, step, decimals, steps[i % 4].parts);
-      if (labels_fit (scale, canvas, length, 0))
-        return;
+      if (!try_linear_ticks (scale, canvas, length, magnitude, i))
+        continue;
+      for (guint finer = i; finer > 0 && count_labels (scale) < 2;)
+        if (!try_linear_ticks (scale, canvas, length, magnitude, --finer))
+          finer = 0;
+      if (count_labels (scale) < 2 || !labels_fit (scale, canvas, length, 0))
+        try_linear_ticks (scale, canvas, length, magnitude, i);
+      return;
     }
 }
 
