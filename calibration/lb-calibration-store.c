@@ -5,6 +5,7 @@
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SUFFIX ".calibration"
 
@@ -32,6 +33,34 @@ make_file_name (LbCalibration *calibration)
 }
 
 /**
+ * lb_calibration_store_prepare:
+ * @error: set to %G_FILE_ERROR
+ *
+ * Makes the folder of the stored results if there is none.
+ *
+ * Returns: whether results can be saved in it.
+ */
+gboolean
+lb_calibration_store_prepare (GError **error)
+{
+  g_autofree char *folder = get_folder ();
+
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (g_mkdir_with_parents (folder, 0700) != 0 || g_access (folder, W_OK | X_OK) != 0)
+    {
+      int saved_errno = errno;
+
+      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno),
+                   _ ("The calibrations folder %s cannot be made or written to: %s; give yourself the right "
+                      "to, or name another folder in LIGHTBENCH_HOME"),
+                   folder, g_strerror (saved_errno));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/**
  * lb_calibration_store_save:
  * @calibration: a sealed result
  * @error: set to %G_FILE_ERROR
@@ -53,14 +82,8 @@ lb_calibration_store_save (LbCalibration *calibration, GError **error)
   g_return_val_if_fail (lb_calibration_get_hash (calibration) != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (g_mkdir_with_parents (folder, 0700) != 0)
-    {
-      int saved_errno = errno;
-
-      g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (saved_errno),
-                   _ ("The calibrations folder %s cannot be made: %s"), folder, g_strerror (saved_errno));
-      return FALSE;
-    }
+  if (!lb_calibration_store_prepare (error))
+    return FALSE;
   name = make_file_name (calibration);
   path = g_build_filename (folder, name, NULL);
   if (g_file_test (path, G_FILE_TEST_EXISTS))

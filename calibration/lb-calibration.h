@@ -164,6 +164,8 @@ LbCalibration *lb_calibration_run_step (LbBench *bench,
 
 /* Saves it (a file a result, never overwritten); and the newest ones of the
  * bench's devices that did not fail. LIGHTBENCH_HOME or XDG data folder. */
+/* Whether results can be saved: makes the folder. */
+gboolean lb_calibration_store_prepare (GError **error);
 gboolean lb_calibration_store_save (LbCalibration *calibration, GError **error);
 LbCalibrationSet *lb_calibration_store_load (LbBench *bench, GError **error);
 

@@ -17,7 +17,7 @@ import numpy
 
 import tap
 
-CLI = sys.argv[1]
+CLI, APPLICATION = sys.argv[1:3]
 HOME = pathlib.Path(tempfile.mkdtemp(prefix="lightbench-cli-"))
 MODEL = pathlib.Path(os.environ["LIGHTBENCH_DATA_DIR"]) / "models" / "model-d64"
 
@@ -178,6 +178,13 @@ def _():
     refused(*run, "--model", damaged, code=1, says=["model.safetensors"])
     (damaged / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + weights[8:])
     refused(*run, "--model", damaged, code=1, says=["model.safetensors"])
+    shutil.copy(MODEL / "model.safetensors", damaged)
+    for name in ("config.json", "vocab.json", "merges.txt", "model.safetensors"):
+        (damaged / name).rename(damaged / "away")
+        refused(*run, "--model", damaged, code=1, says=[name, "give a folder"])
+        (damaged / "away").rename(damaged / name)
+    (damaged / "config.json").write_text("{")
+    refused(*run, "--model", damaged, code=1, says=["config.json"])
     refused(*run, "--text", "word " * 500, "--tokens", 0, code=2, says=["128"])
     refused(*run, "--text", "", code=2, says=["token"])
     refused(*run, "--layer", 9, code=2, says=["layer 9"])
@@ -211,6 +218,37 @@ def _():
 def _():
     done = cli("run", "attention", "--fidelity", "fast", "--seed", "77", "--session", HOME / "raw.lbsession", code=1)
     tap.check("calibrate" in done.stderr, done.stderr)
+    tap.check(not (HOME / "raw.lbsession").exists(), "a session was left for nothing")
+
+
+@tap.test("/cli/unwritable-folders-are-refused")
+def _():
+    session = HOME / "nowhere.lbsession"
+    for arguments in (("calibrate",), ("first-light",), ("run", "attention", "--calibrate")):
+        done = cli(*arguments, *FAST, "--session", session, code=1, LIGHTBENCH_HOME="/proc/no-home")
+        lines = done.stderr.strip().splitlines()
+        tap.check(len(lines) == 1 and "/proc/no-home" in lines[0] and "LIGHTBENCH_HOME" in lines[0], done.stderr)
+        tap.check(not list(HOME.glob("nowhere*")), "something was left")
+        refused(*arguments, *FAST, "--session", "/proc/nowhere.lbsession", code=1, says=["/proc/nowhere.lbsession"])
+    pdf = HOME / "nowhere.pdf"
+    refused("report", session, "-o", pdf, code=1, says=["nowhere.lbsession"])
+    refused("report", HOME / "whole.lbsession", "-o", "/proc/nowhere.pdf", code=1, says=["/proc/nowhere.pdf"])
+    good = save("good.npy", numpy.ones((2, 3)))
+    refused("multiply", good, good, "-o", "/proc/nowhere.npy", "--engine", "digital", code=1, says=["/proc/nowhere.npy"])
+    tap.check(not list(HOME.glob("nowhere*")), "something was left")
+
+
+@tap.test("/cli/no-display-is-said-in-a-line")
+def _():
+    for more in ({"DISPLAY": ":9999"}, {}):
+        env = environment(**more)
+        env.pop("WAYLAND_DISPLAY", None)
+        if not more:
+            env.pop("DISPLAY", None)
+        done = subprocess.run([APPLICATION], capture_output=True, text=True, env=env, timeout=60)
+        lines = done.stderr.strip().splitlines()
+        tap.check(done.returncode == 1, f"exit code {done.returncode}")
+        tap.check(len(lines) == 1 and "no display" in lines[0] and "lightbench-cli" in lines[0], done.stderr)
 
 
 @tap.test("/cli/damaged-and-foreign-sessions-are-refused")

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <glib/gi18n.h>
+#include <glib/gstdio.h>
 #include <lb-model.h>
 #include <lb-tokenizer.h>
 
@@ -200,11 +201,40 @@ cli_place_open (Cli *cli, CliPlace *place, const CliBenchOptions *options, GErro
   if (path == NULL)
     return FALSE;
   identities = lb_bench_dup_identities (bench);
+  place->new_session = !g_file_test (path, G_FILE_TEST_EXISTS);
   place->session = lb_session_open (path, lb_setup_get_name (lb_bench_get_setup (bench)), identities, error);
   if (place->session == NULL)
     return FALSE;
   place->calibrations = lb_workflow_load_calibrations (bench, place->session, error);
   return place->calibrations != NULL;
+}
+
+/* A session that was made for nothing is not left behind; one that was
+ * interrupted may go on. */
+static gboolean
+is_for_nothing (Cli *cli, const CliPlace *place)
+{
+  g_autoptr (GPtrArray) calibrations = NULL;
+  g_autoptr (GPtrArray) runs = NULL;
+
+  if (!place->new_session || g_cancellable_is_cancelled (cli->cancellable) ||
+      !lb_session_flush (place->session, NULL))
+    return FALSE;
+  calibrations = lb_session_list_calibrations (place->session, NULL);
+  runs = lb_session_list_runs (place->session, NULL);
+  return calibrations != NULL && runs != NULL && calibrations->len == 0 && runs->len == 0;
+}
+
+static gboolean
+close_session (Cli *cli, CliPlace *place, GError **error)
+{
+  g_autofree char *path =
+      is_for_nothing (cli, place) ? g_strdup (lb_session_get_path (place->session)) : NULL;
+  gboolean closed = lb_session_close (place->session, error);
+
+  if (path != NULL)
+    g_unlink (path);
+  return closed;
 }
 
 gboolean
@@ -229,7 +259,7 @@ cli_place_close (Cli *cli, CliPlace *place, GError **error)
         }
     }
   if (place->session != NULL)
-    closed = lb_session_close (place->session, error != NULL && *error == NULL ? error : NULL) && closed;
+    closed = close_session (cli, place, error != NULL && *error == NULL ? error : NULL) && closed;
   g_clear_object (&place->session);
   g_clear_object (&place->calibrations);
   g_clear_object (&place->bench);

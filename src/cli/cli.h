@@ -67,6 +67,7 @@ typedef struct
   LbBench *bench;
   LbSession *session;
   LbCalibrationSet *calibrations;
+  gboolean new_session; /* was not there before */
 } CliPlace;
 
 /* Connects the bench, opens the session (a new one in the user's data folder

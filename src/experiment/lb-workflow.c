@@ -125,7 +125,7 @@ lb_workflow_calibrate (LbBench *bench,
   g_return_val_if_fail (LB_IS_BENCH (bench), FALSE);
   g_return_val_if_fail (LB_IS_CALIBRATION_SET (set), FALSE);
 
-  if (!check_names (steps, error))
+  if (!check_names (steps, error) || !lb_calibration_store_prepare (error))
     return FALSE;
   for (guint i = 0; all[i] != NULL; i++)
     if (is_wanted (all[i], set, steps) &&

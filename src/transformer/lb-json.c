@@ -52,7 +52,9 @@ lb_json_map_file (const char *path, GError **error)
 
   file = g_mapped_file_new (path, FALSE, &file_error);
   if (file == NULL)
-    g_set_error_literal (error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING, file_error->message);
+    g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING,
+                 _ ("%s; give a folder with config.json, vocab.json, merges.txt and model.safetensors"),
+                 file_error->message);
   return file;
 }
 
