@@ -220,10 +220,20 @@ test_quantities_read_well (void)
   g_autoptr (LbQuantities) quantities = lb_quantities_new ();
   g_autofree char *name = lb_format_quantity_name ("normalised_error");
   g_autofree char *unknown = lb_format_quantity_name ("dark_current_mean");
+  g_autofree char *group = lb_format_quantity_name ("group_2");
+  g_autofree char *of_group = lb_format_quantity_name ("group_12_normalised_error");
+  g_autofree char *no_group = lb_format_quantity_name ("group_velocity");
   g_autofree char *value = NULL;
+  g_autofree char *of_group_value = NULL;
 
   lb_quantities_set (quantities, "normalised_error", 0.0231, "");
+  lb_quantities_set (quantities, "group_12_normalised_error", 0.0032, "");
   value = lb_format_quantity_value (lb_quantities_get_nth (quantities, 0));
+  of_group_value = lb_format_quantity_value (lb_quantities_get_nth (quantities, 1));
+  g_assert_cmpstr (group, ==, "Group 2");
+  g_assert_cmpstr (of_group, ==, "Group 12: Normalised error");
+  g_assert_cmpstr (no_group, ==, "Group velocity");
+  g_assert_cmpstr (of_group_value, ==, "0.32 %");
   g_assert_cmpstr (name, ==, "Normalised error");
   g_assert_cmpstr (unknown, ==, "Dark current mean");
   g_assert_cmpstr (value, ==, "2.31 %");

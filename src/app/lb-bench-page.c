@@ -264,8 +264,7 @@ add_faults (LbBenchPage *self)
       adw_preferences_row_set_title (ADW_PREFERENCES_ROW (row), title);
       gtk_widget_set_valign (fault_switch, GTK_ALIGN_CENTER);
       gtk_widget_set_name (fault_switch, *fault);
-      gtk_accessible_update_property (GTK_ACCESSIBLE (fault_switch), GTK_ACCESSIBLE_PROPERTY_LABEL, title,
-                                      -1);
+      /* The row lends its title as a name. */
       adw_action_row_add_suffix (ADW_ACTION_ROW (row), fault_switch);
       adw_action_row_set_activatable_widget (ADW_ACTION_ROW (row), fault_switch);
       adw_preferences_group_add (self->faults_group, row);

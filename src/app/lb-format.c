@@ -4,6 +4,7 @@
 #include <glib/gi18n.h>
 #include <lb-plot.h>
 #include <math.h>
+#include <string.h>
 
 #define DIGITS 4
 
@@ -17,38 +18,101 @@ typedef struct
 static const QuantityTitle quantity_titles[] = {
   { "adc_samples_per_product", N_ ("Camera pixels per dot product"), FALSE },
   { "bias", N_ ("Bias"), TRUE },
+  { "bits", N_ ("Bits of the camera"), FALSE },
+  { "check_residual", N_ ("Residual of the check"), FALSE },
+  { "corner_error", N_ ("Error at the four corners"), FALSE },
   { "correlation", N_ ("Correlation"), FALSE },
   { "count", N_ ("Dot products of each length"), FALSE },
+  { "dark_columns", N_ ("Dark columns of the camera"), FALSE },
+  { "dark_current", N_ ("Dark current"), FALSE },
+  { "dark_current_error", N_ ("Uncertainty of the dark current of a pixel"), FALSE },
+  { "dark_current_step", N_ ("Dark current is rounded to"), FALSE },
+  { "dim_macropixels", N_ ("Macropixels that are too dim"), FALSE },
   { "dot_products", N_ ("Dot products"), FALSE },
+  { "dot_products_per_group", N_ ("Dot products per group"), FALSE },
+  { "duration_forecast", N_ ("Duration, forecast"), FALSE },
   { "duration_s", N_ ("Duration"), FALSE },
   { "effective_bits", N_ ("Effective bits"), FALSE },
+  { "electrons", N_ ("Electrons collected per macropixel"), FALSE },
+  { "electrons_per_dn", N_ ("Electrons per DN"), FALSE },
+  { "exposure", N_ ("Exposure time"), FALSE },
   { "exposures", N_ ("Exposures"), FALSE },
+  { "exposures_forecast", N_ ("Exposures, forecast"), FALSE },
   { "fidelity", N_ ("Fidelity"), FALSE },
+  { "frames", N_ ("Frames"), FALSE },
+  { "frames_per_level", N_ ("Frames per level"), FALSE },
   { "head", N_ ("Head"), FALSE },
+  { "hot_limit", N_ ("Pixels are hot above"), FALSE },
+  { "hot_pixels", N_ ("Hot pixels"), FALSE },
   { "kind", N_ ("Kind"), FALSE },
   { "layer", N_ ("Layer"), FALSE },
   { "lengths", N_ ("Lengths"), FALSE },
+  { "levels", N_ ("Levels"), FALSE },
+  { "light", N_ ("Electrons per macropixel and frame"), FALSE },
+  { "light_level", N_ ("Set point of the light"), FALSE },
+  { "macropixels", N_ ("Macropixels"), FALSE },
+  { "mean_signal", N_ ("Mean signal"), FALSE },
   { "model", N_ ("Model"), FALSE },
+  { "noisy_pixels", N_ ("Noisy pixels"), FALSE },
   { "normalised_error", N_ ("Normalised error"), TRUE },
   { "normalised_error_uncalibrated", N_ ("Normalised error before calibration"), TRUE },
+  { "offset", N_ ("Offset"), FALSE },
+  { "offset_error", N_ ("Uncertainty of the offset of a pixel"), FALSE },
+  { "offset_step", N_ ("Offset is rounded to"), FALSE },
+  { "path_transmission", N_ ("Transmission from weight plane to camera"), FALSE },
+  { "peak_share", N_ ("Share of the brightest pixel"), FALSE },
   { "photons_per_mac", N_ ("Photons per MAC"), FALSE },
   { "photons_per_mac_detected", N_ ("Photons per MAC detected"), FALSE },
+  { "quantum_efficiency", N_ ("Quantum efficiency"), FALSE },
+  { "read_noise", N_ ("Read noise"), FALSE },
+  { "read_noise_dn", N_ ("Read noise in DN"), FALSE },
+  { "reference_gain", N_ ("Gain of the reference patches"), FALSE },
   { "relative_error", N_ ("rms error / spread of the ideal"), TRUE },
+  { "repeatability", N_ ("Repeatability"), FALSE },
+  { "row_noise", N_ ("Row noise"), FALSE },
+  { "row_noise_dn", N_ ("Row noise in DN"), FALSE },
   { "seed", N_ ("Seed"), FALSE },
+  { "separability_error", N_ ("Error of separability"), FALSE },
+  { "setup", N_ ("Setup"), FALSE },
   { "slope", N_ ("Slope"), FALSE },
   { "slope_high", N_ ("Slope, upper 95 % bound"), FALSE },
   { "slope_low", N_ ("Slope, lower 95 % bound"), FALSE },
+  { "spill", N_ ("Light on the neighbours"), FALSE },
+  { "stray_high", N_ ("Stray light, largest"), FALSE },
+  { "stray_low", N_ ("Stray light, smallest"), FALSE },
+  { "stray_mean", N_ ("Stray light, mean"), FALSE },
   { "text", N_ ("Text"), FALSE },
   { "title", N_ ("Title"), FALSE },
   { "tokens", N_ ("Tokens"), FALSE },
   { "unusable", N_ ("Unusable (saturated)"), FALSE },
 };
 
+/* Results of one group of a run are "group_0_bias": *@group is its number, -1
+ * where the name is of the whole. Returns what follows, "" for "group_0". */
+static const char *
+skip_group (const char *name, int *group)
+{
+  char *end;
+  guint64 number;
+
+  *group = -1;
+  if (!g_str_has_prefix (name, "group_"))
+    return name;
+  number = g_ascii_strtoull (name + strlen ("group_"), &end, 10);
+  if (end == name + strlen ("group_") || (*end != '_' && *end != '\0'))
+    return name;
+  *group = (int) number;
+  return *end == '_' ? end + 1 : end;
+}
+
 static const QuantityTitle *
 find_title (const char *name)
 {
+  int group;
+  const char *rest = skip_group (name, &group);
+
   for (guint i = 0; i < G_N_ELEMENTS (quantity_titles); i++)
-    if (g_str_equal (quantity_titles[i].name, name))
+    if (g_str_equal (quantity_titles[i].name, rest))
       return &quantity_titles[i];
   return NULL;
 }
@@ -179,8 +243,14 @@ char *
 lb_format_quantity_name (const char *name)
 {
   const QuantityTitle *title = find_title (name);
+  int group;
   char *text;
 
+  if (*skip_group (name, &group) == '\0' && group >= 0)
+    return g_strdup_printf (_ ("Group %d"), group);
+  if (title != NULL && group >= 0)
+    /* Translators: number of a group of dot products, and what was found of it. */
+    return g_strdup_printf (_ ("Group %d: %s"), group, _ (title->title));
   if (title != NULL)
     return g_strdup (_ (title->title));
   text = g_strdelimit (g_strdup (name), "_-", ' ');
