@@ -4,6 +4,8 @@
 #include <glib/gi18n.h>
 #include <lb-simulated.h>
 
+#include "lb-file-dialog.h"
+
 /* What must hold for light to come on. */
 typedef enum
 {
@@ -345,34 +347,23 @@ setup_selected_cb (LbBenchPage *self)
 }
 
 static void
-file_chosen_cb (GtkNativeDialog *dialog, int response, LbBenchPage *self)
+file_chosen_cb (GtkWidget *widget, const char *path, gpointer data)
 {
-  if (response == GTK_RESPONSE_ACCEPT)
-    {
-      g_autoptr (GFile) file = gtk_file_chooser_get_file (GTK_FILE_CHOOSER (dialog));
-      g_autofree char *path = g_file_get_path (file);
+  LbBenchPage *self = LB_BENCH_PAGE (widget);
 
-      lb_console_choose_setup (self->console, path,
-                               adw_combo_row_get_selected (self->fidelity_row) == 1 ? LB_FIDELITY_FAST
-                                                                                    : LB_FIDELITY_PIXEL);
-    }
-  g_object_unref (dialog);
+  lb_console_choose_setup (self->console, path,
+                           adw_combo_row_get_selected (self->fidelity_row) == 1 ? LB_FIDELITY_FAST
+                                                                                : LB_FIDELITY_PIXEL);
 }
 
 static void
 choose_file_cb (LbBenchPage *self)
 {
-  GtkFileChooserNative *dialog = gtk_file_chooser_native_new (
-      _ ("Choose a Setup File"), GTK_WINDOW (gtk_widget_get_root (GTK_WIDGET (self))),
-      GTK_FILE_CHOOSER_ACTION_OPEN, _ ("_Open"), _ ("_Cancel"));
-  g_autoptr (GtkFileFilter) filter = gtk_file_filter_new ();
+  GtkFileChooserNative *dialog =
+      lb_file_dialog_new (GTK_WIDGET (self), _ ("Choose a Setup File"), GTK_FILE_CHOOSER_ACTION_OPEN);
 
-  gtk_file_filter_set_name (filter, _ ("Setup files (JSON)"));
-  gtk_file_filter_add_pattern (filter, "*.json");
-  gtk_file_chooser_add_filter (GTK_FILE_CHOOSER (dialog), filter);
-  gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (dialog), TRUE);
-  g_signal_connect_object (dialog, "response", G_CALLBACK (file_chosen_cb), self, 0);
-  gtk_native_dialog_show (GTK_NATIVE_DIALOG (dialog));
+  lb_file_dialog_add_pattern (dialog, _ ("Setup files (JSON)"), "*.json");
+  lb_file_dialog_show (dialog, GTK_WIDGET (self), file_chosen_cb, NULL, NULL);
 }
 
 /* --- Page ----------------------------------------------------------------------------------------- */

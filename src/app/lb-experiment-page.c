@@ -5,6 +5,7 @@
 
 #include "lb-experiment-choice.h"
 #include "lb-figure-grid.h"
+#include "lb-file-dialog.h"
 #include "lb-format.h"
 #include "lb-merit-table.h"
 
@@ -168,28 +169,17 @@ models_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
-folder_cb (GtkNativeDialog *dialog, int response, LbExperimentPage *self)
+folder_cb (GtkWidget *widget, const char *path, gpointer data)
 {
-  if (response == GTK_RESPONSE_ACCEPT)
-    {
-      g_autoptr (GFile) file = gtk_file_chooser_get_file (GTK_FILE_CHOOSER (dialog));
-      g_autofree char *path = g_file_get_path (file);
-
-      lb_model_choice_load_async (path, models_cb, g_object_ref (self));
-    }
-  g_object_unref (dialog);
+  lb_model_choice_load_async (path, models_cb, g_object_ref (widget));
 }
 
 static void
 choose_folder (LbExperimentPage *self)
 {
-  GtkFileChooserNative *dialog = gtk_file_chooser_native_new (
-      _ ("Choose the Folder of a Model"), GTK_WINDOW (gtk_widget_get_root (GTK_WIDGET (self))),
-      GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER, _ ("_Open"), _ ("_Cancel"));
-
-  gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (dialog), TRUE);
-  g_signal_connect_object (dialog, "response", G_CALLBACK (folder_cb), self, 0);
-  gtk_native_dialog_show (GTK_NATIVE_DIALOG (dialog));
+  lb_file_dialog_show (lb_file_dialog_new (GTK_WIDGET (self), _ ("Choose the Folder of a Model"),
+                                           GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER),
+                       GTK_WIDGET (self), folder_cb, NULL, NULL);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <glib/gi18n.h>
 #include <lb-plot.h>
 
+#include "lb-file-dialog.h"
 #include "lb-plot-renderer.h"
 #include "lb-window.h"
 
@@ -94,28 +95,21 @@ saved_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
-response_cb (GtkNativeDialog *dialog, int response, GtkWidget *widget)
+chosen_cb (GtkWidget *widget, const char *path, gpointer data)
 {
-  if (response == GTK_RESPONSE_ACCEPT)
-    {
-      g_autoptr (GFile) file = gtk_file_chooser_get_file (GTK_FILE_CHOOSER (dialog));
-      g_autoptr (GTask) task = g_task_new (widget, NULL, saved_cb, NULL);
-      SaveJob *job = g_new0 (SaveJob, 1);
+  g_autoptr (GTask) task = g_task_new (widget, NULL, saved_cb, NULL);
+  SaveJob *job = g_new0 (SaveJob, 1);
 
-      job->figure = lb_figure_ref (g_object_get_data (G_OBJECT (dialog), "figure"));
-      job->path = g_file_get_path (file);
-      g_task_set_task_data (task, job, save_job_free);
-      g_task_run_in_thread (task, save_thread);
-    }
-  g_object_unref (dialog);
+  job->figure = lb_figure_ref (data);
+  job->path = g_strdup (path);
+  g_task_set_task_data (task, job, save_job_free);
+  g_task_run_in_thread (task, save_thread);
 }
 
 static void
 save (LbFigure *figure, GtkWidget *widget)
 {
-  GtkFileChooserNative *dialog =
-      gtk_file_chooser_native_new (_ ("Save Figure"), GTK_WINDOW (gtk_widget_get_root (widget)),
-                                   GTK_FILE_CHOOSER_ACTION_SAVE, _ ("_Save"), _ ("_Cancel"));
+  GtkFileChooserNative *dialog = lb_file_dialog_new (widget, _ ("Save Figure"), GTK_FILE_CHOOSER_ACTION_SAVE);
   static const char *const endings[][2] = {
     { N_ ("Picture (PNG)"), "*.png" },
     { N_ ("Drawing (SVG)"), "*.svg" },
@@ -124,19 +118,9 @@ save (LbFigure *figure, GtkWidget *widget)
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (endings); i++)
-    {
-      g_autoptr (GtkFileFilter) filter = gtk_file_filter_new ();
-
-      gtk_file_filter_set_name (filter, _ (endings[i][0]));
-      gtk_file_filter_add_pattern (filter, endings[i][1]);
-      gtk_file_chooser_add_filter (GTK_FILE_CHOOSER (dialog), filter);
-    }
+    lb_file_dialog_add_pattern (dialog, _ (endings[i][0]), endings[i][1]);
   gtk_file_chooser_set_current_name (GTK_FILE_CHOOSER (dialog), "figure.png");
-  gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (dialog), TRUE);
-  g_object_set_data_full (G_OBJECT (dialog), "figure", lb_figure_ref (figure),
-                          (GDestroyNotify) lb_figure_unref);
-  g_signal_connect_object (dialog, "response", G_CALLBACK (response_cb), widget, 0);
-  gtk_native_dialog_show (GTK_NATIVE_DIALOG (dialog));
+  lb_file_dialog_show (dialog, widget, chosen_cb, lb_figure_ref (figure), (GDestroyNotify) lb_figure_unref);
 }
 
 static void

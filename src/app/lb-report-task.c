@@ -4,6 +4,8 @@
 #include <glib/gi18n.h>
 #include <lb-report.h>
 
+#include "lb-file-dialog.h"
+
 #define SESSION_ENDING ".lbsession"
 
 typedef struct
@@ -94,16 +96,9 @@ lb_report_task_write (LbWindow *window, LbSession *session, const char *path)
 }
 
 static void
-response_cb (GtkNativeDialog *dialog, int response, LbWindow *window)
+chosen_cb (GtkWidget *widget, const char *path, gpointer data)
 {
-  if (response == GTK_RESPONSE_ACCEPT)
-    {
-      g_autoptr (GFile) file = gtk_file_chooser_get_file (GTK_FILE_CHOOSER (dialog));
-      g_autofree char *path = g_file_get_path (file);
-
-      lb_report_task_write (window, g_object_get_data (G_OBJECT (dialog), "session"), path);
-    }
-  g_object_unref (dialog);
+  lb_report_task_write (LB_WINDOW (widget), data, path);
 }
 
 void
@@ -112,8 +107,6 @@ lb_report_task_choose (LbWindow *window, LbSession *session)
   GtkFileChooserNative *dialog;
   g_autofree char *path = NULL;
   g_autofree char *name = NULL;
-  g_autofree char *folder = NULL;
-  g_autoptr (GFile) file = NULL;
 
   g_return_if_fail (LB_IS_WINDOW (window));
 
@@ -124,14 +117,8 @@ lb_report_task_choose (LbWindow *window, LbSession *session)
     }
   path = path_beside (session);
   name = g_path_get_basename (path);
-  folder = g_path_get_dirname (path);
-  file = g_file_new_for_path (folder);
-  dialog = gtk_file_chooser_native_new (_ ("Save Report"), GTK_WINDOW (window), GTK_FILE_CHOOSER_ACTION_SAVE,
-                                        _ ("_Save"), _ ("_Cancel"));
-  gtk_file_chooser_set_current_folder (GTK_FILE_CHOOSER (dialog), file, NULL);
+  dialog = lb_file_dialog_new (GTK_WIDGET (window), _ ("Save Report"), GTK_FILE_CHOOSER_ACTION_SAVE);
+  lb_file_dialog_begin_beside (dialog, path);
   gtk_file_chooser_set_current_name (GTK_FILE_CHOOSER (dialog), name);
-  gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (dialog), TRUE);
-  g_object_set_data_full (G_OBJECT (dialog), "session", g_object_ref (session), g_object_unref);
-  g_signal_connect_object (dialog, "response", G_CALLBACK (response_cb), window, 0);
-  gtk_native_dialog_show (GTK_NATIVE_DIALOG (dialog));
+  lb_file_dialog_show (dialog, GTK_WIDGET (window), chosen_cb, g_object_ref (session), g_object_unref);
 }

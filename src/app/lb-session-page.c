@@ -4,6 +4,7 @@
 #include <glib/gi18n.h>
 
 #include "lb-figure-grid.h"
+#include "lb-file-dialog.h"
 #include "lb-format.h"
 #include "lb-merit-table.h"
 #include "lb-quantity-list.h"
@@ -316,41 +317,25 @@ opened_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
-open_response_cb (GtkNativeDialog *dialog, int response, LbSessionPage *self)
+open_chosen_cb (GtkWidget *widget, const char *path, gpointer data)
 {
-  if (response == GTK_RESPONSE_ACCEPT)
-    {
-      g_autoptr (GFile) file = gtk_file_chooser_get_file (GTK_FILE_CHOOSER (dialog));
-      g_autoptr (GTask) task = g_task_new (self, NULL, opened_cb, NULL);
+  g_autoptr (GTask) task = g_task_new (widget, NULL, opened_cb, NULL);
 
-      g_task_set_task_data (task, g_file_get_path (file), g_free);
-      g_task_run_in_thread (task, open_thread);
-    }
-  g_object_unref (dialog);
+  g_task_set_task_data (task, g_strdup (path), g_free);
+  g_task_run_in_thread (task, open_thread);
 }
 
 static void
 open_cb (LbSessionPage *self)
 {
   LbSession *session = get_session (self);
-  GtkFileChooserNative *dialog = gtk_file_chooser_native_new (
-      _ ("Open an Earlier Session"), GTK_WINDOW (gtk_widget_get_root (GTK_WIDGET (self))),
-      GTK_FILE_CHOOSER_ACTION_OPEN, _ ("_Open"), _ ("_Cancel"));
-  g_autoptr (GtkFileFilter) filter = gtk_file_filter_new ();
+  GtkFileChooserNative *dialog =
+      lb_file_dialog_new (GTK_WIDGET (self), _ ("Open an Earlier Session"), GTK_FILE_CHOOSER_ACTION_OPEN);
 
-  gtk_file_filter_set_name (filter, _ ("Sessions"));
-  gtk_file_filter_add_pattern (filter, "*.lbsession");
-  gtk_file_chooser_add_filter (GTK_FILE_CHOOSER (dialog), filter);
+  lb_file_dialog_add_pattern (dialog, _ ("Sessions"), "*.lbsession");
   if (session != NULL)
-    {
-      g_autofree char *folder = g_path_get_dirname (lb_session_get_path (session));
-      g_autoptr (GFile) file = g_file_new_for_path (folder);
-
-      gtk_file_chooser_set_current_folder (GTK_FILE_CHOOSER (dialog), file, NULL);
-    }
-  gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (dialog), TRUE);
-  g_signal_connect_object (dialog, "response", G_CALLBACK (open_response_cb), self, 0);
-  gtk_native_dialog_show (GTK_NATIVE_DIALOG (dialog));
+    lb_file_dialog_begin_beside (dialog, lb_session_get_path (session));
+  lb_file_dialog_show (dialog, GTK_WIDGET (self), open_chosen_cb, NULL, NULL);
 }
 
 static void
