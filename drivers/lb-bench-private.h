@@ -15,6 +15,9 @@ G_BEGIN_DECLS
 #define LB_BENCH_HEARTBEAT_US G_USEC_PER_SEC
 #define LB_BENCH_CONFIRM_US (G_USEC_PER_SEC / 2)
 #define LB_BENCH_LATE_US (2 * G_USEC_PER_SEC)
+/* A simulated device computes where a real one waits, and the computer may be
+ * busy with something else. */
+#define LB_BENCH_SIMULATED_LATE_US (120 * G_USEC_PER_SEC)
 #define LB_BENCH_DEVICE_US (5 * G_USEC_PER_SEC)
 
 /* An action, from its submission until its function has come back. */

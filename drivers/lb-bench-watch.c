@@ -219,11 +219,13 @@ confirm (LbBench *self, gboolean dark, gint64 now_us)
 static gint64
 get_late_us (LbBenchAction *action)
 {
+  gboolean simulated = lb_clock_is_virtual (action->bench->driver_context.clock);
   gint64 cancelled_us = atomic_load (&action->cancelled_us);
   gint64 late_us = cancelled_us != 0 ? cancelled_us + LB_BENCH_LATE_US : -1;
 
   if (action->depth > 0 && action->device_deadline_us >= 0)
-    late_us = earlier (late_us, action->device_deadline_us + LB_BENCH_LATE_US);
+    late_us = earlier (late_us, action->device_deadline_us +
+                                    (simulated ? LB_BENCH_SIMULATED_LATE_US : LB_BENCH_LATE_US));
   return late_us;
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <adwaita.h>
+#include <glib/gstdio.h>
 #include <math.h>
 
 #include <lb-figure-grid.h>
 #include <lb-format.h>
 #include <lb-mailbox.h>
 #include <lb-plot-widget.h>
+#include <lb-session-contents.h>
 
 #define TIMEOUT_US (10 * G_USEC_PER_SEC)
 
@@ -239,11 +241,59 @@ test_quantities_read_well (void)
   g_assert_cmpstr (value, ==, "2.31 %");
 }
 
+static void
+loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  *(GAsyncResult **) user_data = g_object_ref (result);
+}
+
+static char *
+dup_run_subtitle (LbSession *session, gboolean running)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GPtrArray) entries = NULL;
+  g_autoptr (GError) error = NULL;
+
+  lb_session_contents_load_async (session, running, NULL, loaded_cb, &result);
+  while (result == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  entries = lb_session_contents_load_finish (result, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (entries->len, ==, 1);
+  return g_strdup (((LbSessionEntry *) g_ptr_array_index (entries, 0))->subtitle);
+}
+
+/* What a kill leaves behind does not run. */
+static void
+test_run_without_an_end (void)
+{
+  g_autofree char *folder = g_dir_make_tmp ("test-app-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "cut.lbsession", NULL);
+  g_autoptr (LbQuantities) settings = lb_quantities_new ();
+  g_autoptr (GError) error = NULL;
+  LbSession *session = lb_session_open (path, "simulated", settings, &error);
+  g_autofree char *running = NULL;
+  g_autofree char *cut_short = NULL;
+  gint64 run;
+
+  g_assert_no_error (error);
+  lb_session_begin_run (session, "attention", settings, &run, &error);
+  g_assert_no_error (error);
+  running = dup_run_subtitle (session, TRUE);
+  cut_short = dup_run_subtitle (session, FALSE);
+  g_assert_cmpstr (running, ==, "running");
+  g_assert_cmpstr (cut_short, ==, "did not end");
+  g_object_unref (session);
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
   gtk_test_init (&argc, &argv, NULL);
   adw_init ();
+  g_test_add_func ("/app/session/a-run-cut-short-does-not-run", test_run_without_an_end);
   g_test_add_func ("/app/plot/is-drawn-by-a-worker", test_plot_is_drawn);
   g_test_add_func ("/app/plot/zoom-survives-a-newer-figure", test_zoom_survives_a_newer_figure);
   g_test_add_func ("/app/plot/zoom-is-reset", test_zoom_is_reset);

@@ -435,12 +435,16 @@ test_stopped_run_leaves_the_light_off (Place *fixture, gconstpointer data)
   const guint length = 256;
   g_autoptr (LbExperiment) experiment = lb_dot_product_experiment_new (&length, 1, 300, 2000, 1);
   g_autoptr (LbExperiment) again = lb_dot_product_experiment_new (&length, 1, 10, 2000, 1);
+  g_autoptr (GPtrArray) runs = NULL;
   g_autoptr (GError) error = NULL;
 
   calibrate (fixture);
   g_assert_false (lb_experiment_run (experiment, &place, stop_cb, fixture->bench, NULL, &error));
   g_assert_nonnull (error);
   g_clear_error (&error);
+  /* The operator ended it: it did not fail. */
+  runs = lb_session_list_runs (fixture->session, NULL);
+  g_assert_cmpint (((LbSessionRun *) g_ptr_array_index (runs, 0))->state, ==, LB_RUN_ABORTED);
   g_assert_cmpint (lb_bench_get_light (fixture->bench), ==, LB_LIGHT_OFF);
   g_assert_false (lb_experiment_run (again, &place, NULL, NULL, NULL, &error));
   g_assert_error (error, LB_BENCH_ERROR, LB_BENCH_ERROR_STOPPED);

@@ -93,6 +93,7 @@ lb_figure_grid_set_figures (LbFigureGrid *self, GPtrArray *figures)
       gtk_grid_attach (GTK_GRID (self->grid), plot, 0, self->plots->len, 1, 1);
       g_ptr_array_add (self->plots, plot);
     }
+  gtk_widget_set_visible (GTK_WIDGET (self), count > 0);
   if (count == 0)
     return;
   place (self, figures);

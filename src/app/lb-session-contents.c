@@ -79,20 +79,24 @@ settings_without_title (const LbQuantities *settings)
   return copy;
 }
 
+/* @running: right now; a run that has no end and does not run was cut short. */
 static LbSessionEntry *
-from_run (const LbSessionRun *run)
+from_run (const LbSessionRun *run, gboolean running)
 {
-  static const char *const states[] = { N_ ("running"), N_ ("finished"), N_ ("aborted"), N_ ("failed") };
-  static const char *const styles[] = { "", "success", "warning", "error" };
+  static const char *const states[] = { N_ ("did not end"), N_ ("finished"), N_ ("aborted"), N_ ("failed") };
+  static const char *const styles[] = { "warning", "success", "warning", "error" };
+  const char *cut_short = _ ("The program went away before the run had ended. What was measured is kept.");
+  const char *state = running ? _ ("running") : _ (states[run->state]);
   const char *title = run->settings != NULL ? lb_quantities_get_text (run->settings, "title") : NULL;
   LbSessionEntry *entry =
-      entry_new (LB_ENTRY_RUN, run->id, run->started_us, title != NULL ? title : run->kind, run->message);
+      entry_new (LB_ENTRY_RUN, run->id, run->started_us, title != NULL ? title : run->kind,
+                 run->state == LB_RUN_RUNNING && !running ? cut_short : run->message);
   double error = run->results != NULL ? lb_quantities_get (run->results, "normalised_error", NAN) : NAN;
   g_autofree char *percent = lb_format_percent (error);
 
-  entry->subtitle = isfinite (error) ? g_strdup_printf (_ ("%s, error %s"), _ (states[run->state]), percent)
-                                     : g_strdup (_ (states[run->state]));
-  entry->style = g_strdup (styles[run->state]);
+  entry->subtitle =
+      isfinite (error) ? g_strdup_printf (_ ("%s, error %s"), state, percent) : g_strdup (state);
+  entry->style = g_strdup (running ? "" : styles[run->state]);
   entry->settings = settings_without_title (run->settings);
   entry->results = run->results != NULL ? lb_quantities_copy (run->results) : NULL;
   return entry;
@@ -108,7 +112,7 @@ compare_times (gconstpointer a, gconstpointer b)
 }
 
 static GPtrArray *
-load (LbSession *session, GError **error)
+load (LbSession *session, gboolean running, GError **error)
 {
   g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GPtrArray) calibrations = lb_session_list_calibrations (session, error);
@@ -121,7 +125,12 @@ load (LbSession *session, GError **error)
   for (guint i = 0; i < calibrations->len; i++)
     g_ptr_array_add (entries, from_calibration (g_ptr_array_index (calibrations, i)));
   for (guint i = 0; i < runs->len; i++)
-    g_ptr_array_add (entries, from_run (g_ptr_array_index (runs, i)));
+    {
+      const LbSessionRun *run = g_ptr_array_index (runs, i);
+
+      g_ptr_array_add (entries,
+                       from_run (run, running && i + 1 == runs->len && run->state == LB_RUN_RUNNING));
+    }
   for (guint i = 0; i < notes->len; i++)
     {
       const LbSessionNote *note = g_ptr_array_index (notes, i);
@@ -138,7 +147,7 @@ static void
 contents_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
   GError *error = NULL;
-  GPtrArray *entries = load (source, &error);
+  GPtrArray *entries = load (source, GPOINTER_TO_INT (data), &error);
 
   if (entries != NULL)
     g_task_return_pointer (task, entries, (GDestroyNotify) g_ptr_array_unref);
@@ -149,15 +158,18 @@ contents_thread (GTask *task, gpointer source, gpointer data, GCancellable *canc
 /**
  * lb_session_contents_load_async:
  * @session: to read
+ * @running: whether its last run is under way, if it has no end
  */
 void
 lb_session_contents_load_async (LbSession *session,
+                                gboolean running,
                                 GCancellable *cancellable,
                                 GAsyncReadyCallback callback,
                                 gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (session, cancellable, callback, user_data);
 
+  g_task_set_task_data (task, GINT_TO_POINTER (running), NULL);
   g_task_run_in_thread (task, contents_thread);
 }
 

@@ -31,8 +31,10 @@ struct _LbSessionEntry
   LbQuantities *results;
 };
 
-/* Lists what is in @session, in the order of time; in a computing thread. */
+/* Lists what is in @session, in the order of time; in a computing thread.
+ * @running: whether its last run is under way. */
 void lb_session_contents_load_async (LbSession *session,
+                                     gboolean running,
                                      GCancellable *cancellable,
                                      GAsyncReadyCallback callback,
                                      gpointer user_data);

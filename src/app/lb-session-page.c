@@ -238,7 +238,9 @@ refresh (LbSessionPage *self)
   gtk_label_set_text (self->path_label, lb_session_get_path (session));
   gtk_widget_set_tooltip_text (GTK_WIDGET (self->path_label), lb_session_get_path (session));
   self->loading = g_cancellable_new ();
-  lb_session_contents_load_async (session, self->loading, contents_cb, g_object_ref (self));
+  lb_session_contents_load_async (session,
+                                  self->earlier == NULL && lb_console_get_task (self->console) == LB_TASK_RUN,
+                                  self->loading, contents_cb, g_object_ref (self));
 }
 
 static void

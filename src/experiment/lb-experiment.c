@@ -639,6 +639,7 @@ finish (LbExperiment *self, gboolean measured, GError **error)
   LbSession *session = private->place->session;
   gboolean cancelled = !measured && error != NULL &&
                        (g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
+                        g_error_matches (*error, LB_BENCH_ERROR, LB_BENCH_ERROR_STOPPED) ||
                         g_error_matches (*error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED));
   LbRunState state = measured ? LB_RUN_FINISHED : cancelled ? LB_RUN_ABORTED : LB_RUN_FAILED;
   g_autoptr (GError) stored = NULL;

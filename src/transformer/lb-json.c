@@ -42,14 +42,6 @@ lb_json_parse_object (const char *data, gsize size, guint depth, const char *nam
   return json_object_ref (json_node_get_object (root));
 }
 
-void
-lb_model_fail_file (GError **error, const GError *cause)
-{
-  g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING,
-               _ ("%s; give a folder with config.json, vocab.json, merges.txt and model.safetensors"),
-               cause->message);
-}
-
 GMappedFile *
 lb_json_map_file (const char *path, GError **error)
 {
@@ -60,7 +52,9 @@ lb_json_map_file (const char *path, GError **error)
 
   file = g_mapped_file_new (path, FALSE, &file_error);
   if (file == NULL)
-    lb_model_fail_file (error, file_error);
+    g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING,
+                 _ ("%s; give a folder with config.json, vocab.json, merges.txt and model.safetensors"),
+                 file_error->message);
   return file;
 }
 

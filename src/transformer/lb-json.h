@@ -17,9 +17,6 @@ lb_json_parse_object (const char *data, gsize size, guint depth, const char *nam
 /* The same of a whole file; LB_MODEL_ERROR_MISSING if there is none. */
 JsonObject *lb_json_read_object (const char *path, guint depth, GError **error);
 
-/* MISSING, for a file of a model that could not be read: says what a model is. */
-void lb_model_fail_file (GError **error, const GError *cause);
-
 /* Members of @object that must be of that kind. Absent (or null):
  * @fallback, or LB_MODEL_ERROR_FORMAT where @fallback is NULL. */
 gboolean lb_json_get_count (JsonObject *object,

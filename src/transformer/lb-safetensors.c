@@ -224,18 +224,14 @@ static gboolean
 add_file (LbSafetensors *self, const char *path, GError **error)
 {
   g_autoptr (GMappedFile) mapping = NULL;
-  g_autoptr (GError) file_error = NULL;
   g_autoptr (JsonObject) header = NULL;
   const guint8 *bytes;
   gsize size;
   guint64 header_size;
 
-  mapping = g_mapped_file_new (path, FALSE, &file_error);
+  mapping = lb_json_map_file (path, error);
   if (mapping == NULL)
-    {
-      lb_model_fail_file (error, file_error);
-      return FALSE;
-    }
+    return FALSE;
   bytes = (const guint8 *) g_mapped_file_get_contents (mapping);
   size = g_mapped_file_get_length (mapping);
   if (size < 8)
