@@ -313,8 +313,10 @@ multiply_on_engine (Pass *pass, LbTransformerOp op, const LbProduct *product, Lb
 
   if (!lb_engine_multiply (engine, product, out, counts, pass->cancellable, error))
     {
-      g_prefix_error (error, _ ("Layer %u, operator %s: "), pass->layer_index,
-                      lb_transformer_op_get_name (op));
+      /* Whoever breaks a pass off knows that; where it was does not matter. */
+      if (!g_cancellable_is_cancelled (pass->cancellable))
+        g_prefix_error (error, _ ("Layer %u, operator %s: "), pass->layer_index,
+                        lb_transformer_op_get_name (op));
       return FALSE;
     }
   if (counts->unusable > unusable)
