@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lb-bench-noise-model-private.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <json-glib/json-glib.h>
+#include <lb-json-scan.h>
 #include <math.h>
+#include <string.h>
 
 #define FORMAT "lightbench-noise-model"
 #define VERSION 1
 #define KNOTS_MAX 256
 /* Larger than any file of ours: what is longer is not one. */
 #define SIZE_MAX_BYTES (1024 * 1024)
+#define DEPTH_MAX 8
 
 /* Numbers of the file: where they go, and what they may be. */
 typedef struct
@@ -159,7 +161,9 @@ lb_bench_noise_model_parse (const char *json, gssize length, GError **error)
 
   g_return_val_if_fail (json != NULL, NULL);
 
-  if (length > SIZE_MAX_BYTES || !json_parser_load_from_data (parser, json, length, &local_error))
+  length = length >= 0 ? length : (gssize) strlen (json);
+  if (length > SIZE_MAX_BYTES || !lb_json_scan (json, (gsize) length, DEPTH_MAX, &local_error) ||
+      !json_parser_load_from_data (parser, json, length, &local_error))
     {
       fail (error, "%s", local_error != NULL ? local_error->message : _ ("the file is too large"));
       return NULL;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <glib/gi18n-lib.h>
 #include <json-glib/json-glib.h>
+#include <lb-json-scan.h>
 #include <math.h>
+#include <string.h>
 
 #include "lb-calibration-private.h"
 #include "lb-calibration-store.h"
 
 #define FORMAT "lightbench-calibrations"
 #define VERSION 1
+#define DEPTH_MAX 8
 
 /* ---- Writing --------------------------------------------------------------------- */
 
@@ -186,7 +189,9 @@ lb_calibration_archive_read (const char *json, gssize length, GError **error)
 
   g_return_val_if_fail (json != NULL, NULL);
 
-  if (!json_parser_load_from_data (parser, json, length, &local_error))
+  length = length >= 0 ? length : (gssize) strlen (json);
+  if (!lb_json_scan (json, (gsize) length, DEPTH_MAX, &local_error) ||
+      !json_parser_load_from_data (parser, json, length, &local_error))
     {
       fail (error, "%s", local_error->message);
       return NULL;
