@@ -249,8 +249,8 @@ check_window (LbPlaneXWatch *self, GString *text, LbPlaneFaults *faults)
   free (geometry);
 }
 
-LbPlaneFaults
-lb_plane_xwatch_check (LbPlaneXWatch *self, char **text)
+static LbPlaneFaults
+find_faults (LbPlaneXWatch *self, char **text)
 {
   GString *all = g_string_new (NULL);
   LbPlaneFaults faults = 0;
@@ -274,7 +274,7 @@ static void
 look (LbPlaneXWatch *self)
 {
   g_autofree char *text = NULL;
-  LbPlaneFaults faults = lb_plane_xwatch_check (self, &text);
+  LbPlaneFaults faults = find_faults (self, &text);
 
   if (faults == self->faults && g_str_equal (text, self->text))
     return;
@@ -282,6 +282,14 @@ look (LbPlaneXWatch *self)
   g_free (self->text);
   self->text = g_strdup (text);
   self->func (faults, text, self->data);
+}
+
+LbPlaneFaults
+lb_plane_xwatch_check (LbPlaneXWatch *self, char **text)
+{
+  look (self);
+  *text = g_strdup (self->text);
+  return self->faults;
 }
 
 /* --- Events --------------------------------------------------------------------------------- */

@@ -30,7 +30,8 @@ void lb_plane_xwatch_pin (LbPlaneXWatch *self, xcb_window_t window);
 void lb_plane_xwatch_start (LbPlaneXWatch *self, xcb_window_t window, LbPlaneXWatchFunc func, gpointer data);
 /* The window stands on the screen: from now on its place is looked at too. */
 void lb_plane_xwatch_set_mapped (LbPlaneXWatch *self);
-/* Asks the server anew. *@text: owned by the caller, "" without faults. */
+/* Asks the server anew, and tells what has changed first. *@text: owned by the
+ * caller, "" without faults. */
 LbPlaneFaults lb_plane_xwatch_check (LbPlaneXWatch *self, char **text);
 /* Colours of a rectangle of the monitor, rows without gaps. */
 gboolean lb_plane_xwatch_read (
