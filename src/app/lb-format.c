@@ -31,6 +31,7 @@ static const QuantityTitle quantity_titles[] = {
   { "model", N_ ("Model"), FALSE },
   { "normalised_error", N_ ("Normalised error"), TRUE },
   { "normalised_error_uncalibrated", N_ ("Normalised error before calibration"), TRUE },
+  { "photons_are", N_ ("Photons are"), FALSE },
   { "photons_per_mac", N_ ("Photons per MAC"), FALSE },
   { "photons_per_mac_detected", N_ ("Photons per MAC detected"), FALSE },
   { "relative_error", N_ ("rms error / spread of the ideal"), TRUE },
