@@ -416,6 +416,7 @@ lb_step_probe_find_start (LbStepProbe *self,
 
 #define ROW_FRAMES 3
 #define WATCHED_FRAMES 8
+#define GAP_MAX 0.1
 
 /* Light of the two kinds of blocks by band of rows, frame by frame. */
 typedef struct
@@ -463,7 +464,8 @@ row_sink (guint shot, LbFrame *frame, double since_us, gpointer data)
     }
 }
 
-/* When a band saw the step: within the exposure of a frame, or in the gap between two. */
+/* When a band saw the step: within the exposure of a frame, or in the gap between
+ * two; but not in a long one. */
 static gboolean
 find_seen (const RowSums *rows, guint band, double *seen_us)
 {
@@ -479,7 +481,7 @@ find_seen (const RowSums *rows, guint band, double *seen_us)
         continue;
       if (rest > 0.05)
         *seen_us = rows->start_us[k] + rest * rows->exposure_us;
-      else if (k > 0)
+      else if (k > 0 && rows->start_us[k] - rows->start_us[k - 1] < (1 + GAP_MAX) * rows->exposure_us)
         *seen_us = 0.5 * (rows->start_us[k - 1] + rows->exposure_us + rows->start_us[k]);
       else
         return FALSE;

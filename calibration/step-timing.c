@@ -18,9 +18,10 @@
 #define FRAMES_MAX 1000
 /* Tries with longer or shorter frames, until they fit to what is found. */
 #define TRIES_MAX 6
-/* Settling that is faster than that many frames is found from all steps together,
- * in up to so many rounds. */
+/* Settling that is faster than that many frames, or not clear to that share in every
+ * step, is found from all steps together, in up to so many rounds. */
 #define FRAMES_RESOLVED 3.0
+#define CLEAR 0.1
 #define ROUNDS_MAX 3
 /* What the bench waits is so many standard errors longer than what was found. */
 #define SAFETY_ERRORS 2.0
@@ -30,6 +31,7 @@
 #define ROLLING_SHARE 0.1
 /* Rows of the camera in terms of which the shutter is looked at. */
 #define BANDS 12
+#define SHUTTER_TRIES 4
 
 static const guint8 steps[][2] = {
   { 0, 255 }, { 255, 0 }, { 0, 128 }, { 128, 255 }, { 255, 128 }, { 128, 0 }
@@ -163,7 +165,7 @@ compare_samples (gconstpointer a, gconstpointer b)
   return (first->from_us > second->from_us) - (first->from_us < second->from_us);
 }
 
-/* Steps that are over within a frame or two are laid over each other by the times
+/* Steps that are over within a frame or two, or not clear, are laid over each other by the times
  * at which the display says that it showed them: they fall into the frames anywhere. */
 static void
 note_together (PlaneTiming *plane, GArray *samples)
@@ -222,6 +224,21 @@ follow_steps (
   return TRUE;
 }
 
+/* Twice the standard error of a plane's settling, as a share of it; a frame counts as
+ * much as the limit, because what is faster than that cannot be followed. */
+static double
+find_uncertainty (const PlaneTiming *plane)
+{
+  return 2 * plane->settling_error_us / MAX (plane->settling_us, 5 * plane->frame_us);
+}
+
+static gboolean
+is_clear (const PlaneTiming *plane)
+{
+  return plane->found && plane->settling_us > FRAMES_RESOLVED * plane->frame_us &&
+         find_uncertainty (plane) < CLEAR;
+}
+
 static gboolean
 measure_plane (Timing *self, LbRole role, double from, double to, GCancellable *cancellable, GError **error)
 {
@@ -242,7 +259,7 @@ measure_plane (Timing *self, LbRole role, double from, double to, GCancellable *
                                       self->probe.field.capture.message, NULL, NULL);
       if (!follow_steps (self, role, expected_us, samples, cancellable, error))
         return FALSE;
-      if (plane->found && plane->settling_us > FRAMES_RESOLVED * plane->frame_us)
+      if (is_clear (plane))
         break;
     }
   if (!plane->found)
@@ -255,7 +272,7 @@ measure_plane (Timing *self, LbRole role, double from, double to, GCancellable *
       return FALSE;
     }
   plane->lag_us /= plane->followed;
-  if (plane->settling_us <= FRAMES_RESOLVED * plane->frame_us)
+  if (!is_clear (plane))
     note_together (plane, samples);
   return TRUE;
 }
@@ -269,9 +286,6 @@ find_readout (Timing *self, const double *seen_us, const double *row, guint coun
 {
   double mean = 0, middle = 0, moment = 0, square = 0, rest = 0, slope;
 
-  self->readout_us = self->readout_error_us = NAN;
-  if (count < 4)
-    return;
   for (guint i = 0; i < count; i++)
     {
       mean += seen_us[i] / count;
@@ -290,16 +304,27 @@ find_readout (Timing *self, const double *seen_us, const double *row, guint coun
   self->readout_error_us = sqrt (rest / (count - 2) / square) * self->probe.field.caps.height;
 }
 
+/* Tries with the frames a frame later each, until hardly a band misses the step. */
 static gboolean
 measure_shutter (Timing *self, GCancellable *cancellable, GError **error)
 {
   double seen_us[BANDS], row[BANDS];
-  guint count = 0;
+  guint best = 3;
 
-  if (!lb_step_probe_watch_rows (&self->probe, self->planes[LB_ROLE_SOURCE].latency_us, BANDS, seen_us, row,
-                                 &count, cancellable, error))
-    return FALSE;
-  find_readout (self, seen_us, row, count);
+  self->readout_us = self->readout_error_us = NAN;
+  for (guint i = 0; i < SHUTTER_TRIES && best < BANDS - 2; i++)
+    {
+      const double later_us = i * self->probe.field.caps.frame_period_us;
+      guint count = 0;
+
+      if (!lb_step_probe_watch_rows (&self->probe, self->planes[LB_ROLE_SOURCE].latency_us + later_us, BANDS,
+                                     seen_us, row, &count, cancellable, error))
+        return FALSE;
+      if (count <= best)
+        continue;
+      best = count;
+      find_readout (self, seen_us, row, count);
+    }
   return TRUE;
 }
 
@@ -374,14 +399,6 @@ add_figures (LbCalibration *result, const Timing *self)
       lb_figure_add_points (figure, NULL, x, y, NULL, response->count);
       lb_calibration_add_figure (result, names[role], figure);
     }
-}
-
-/* Twice the standard error of a plane's settling, as a share of it; a frame counts as
- * much as the limit, because what is faster than that cannot be followed. */
-static double
-find_uncertainty (const PlaneTiming *plane)
-{
-  return 2 * plane->settling_error_us / MAX (plane->settling_us, 5 * plane->frame_us);
 }
 
 static LbRole
