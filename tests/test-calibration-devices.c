@@ -42,7 +42,9 @@ make_pairs (double electrons_per_dn, double speckle, double jitter, double bend)
   const guint width = 640, height = 256, pairs = 6;
   const gsize count = (gsize) width * height;
   LbPhotonTransfer *transfer = g_new0 (LbPhotonTransfer, 1);
-  g_autofree guint16 *frames[2] = { g_new (guint16, count), g_new (guint16, count) };
+  g_autofree guint16 *first = g_new (guint16, count);
+  g_autofree guint16 *second = g_new (guint16, count);
+  guint16 *const frames[2] = { first, second };
   g_autofree float *black = g_new (float, count);
   g_autofree float *electrons = g_new (float, count);
   g_autofree guint8 *bad = g_malloc0 (count);

@@ -343,7 +343,8 @@ test_due (void)
 static void
 test_steps (void)
 {
-  const char *const order[] = { "dark", "alignment", "response", "background", "flat-field" };
+  const char *const order[] = { "dark",      "light",    "timing",     "photon-transfer",
+                                "alignment", "response", "background", "flat-field" };
 
   for (guint i = 0; i < G_N_ELEMENTS (order); i++)
     {
