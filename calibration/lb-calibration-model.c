@@ -117,12 +117,50 @@ crop (const LbMatrix *from, const LbOpticsModel *model, LbMatrix *to)
   return TRUE;
 }
 
+/* What photon transfer has measured of the sensor takes the place of the nominal
+ * values: they hold before calibration as after it. Electrons that a photon gives
+ * are measured as a whole; the path is what a data sheet's efficiency leaves of it. */
+static void
+set_photon_transfer (LbOpticsModel *model, LbCalibrationSet *set)
+{
+  g_autoptr (LbCalibration) transfer = lb_calibration_set_dup (set, "photon-transfer");
+  const LbQuantities *values;
+  double efficiency;
+
+  if (transfer == NULL)
+    return;
+  values = lb_calibration_values (transfer);
+  model->electrons_per_dn = lb_quantities_get (values, "electrons_per_dn", model->electrons_per_dn);
+  model->full_well = lb_quantities_get (values, "saturation_capacity", model->full_well);
+  efficiency = lb_quantities_get (values, "electrons_per_photon", NAN);
+  if (!(efficiency > 0))
+    return;
+  model->path_transmission = efficiency / model->quantum_efficiency;
+  model->photons_nominal = FALSE;
+}
+
+/* Electrons per DN that went into the dark current may have been nominal. */
+static void
+rescale_dark (LbOpticsModel *model, LbCalibration *dark)
+{
+  const double used =
+      lb_quantities_get (lb_calibration_settings (dark), "electrons_per_dn", model->electrons_per_dn);
+  const double read_noise_dn = lb_quantities_get (lb_calibration_values (dark), "read_noise_dn", NAN);
+
+  if (isfinite (read_noise_dn) && read_noise_dn > 0)
+    model->read_noise = read_noise_dn * model->electrons_per_dn;
+  if (!(used > 0) || used == model->electrons_per_dn)
+    return;
+  for (gsize y = 0; y < model->sensor_height; y++)
+    for (gsize x = 0; x < model->sensor_width; x++)
+      lb_matrix_row (model->dark_electrons_per_s, y)[x] *= (float) (model->electrons_per_dn / used);
+}
+
 static gboolean
 set_dark (LbOpticsModel *model, LbCalibrationSet *set, GError **error)
 {
   g_autoptr (LbCalibration) dark = lb_calibration_set_dup (set, "dark");
   const LbMatrix *defects;
-  double read_noise;
 
   if (dark == NULL)
     return TRUE;
@@ -140,9 +178,7 @@ set_dark (LbOpticsModel *model, LbCalibrationSet *set, GError **error)
       if (x >= 0 && y >= 0 && x < model->sensor_width && y < model->sensor_height)
         model->defective[(gsize) y * model->sensor_width + (gsize) x] = 1;
     }
-  read_noise = lb_quantities_get (lb_calibration_values (dark), "read_noise", NAN);
-  if (isfinite (read_noise) && read_noise > 0)
-    model->read_noise = read_noise;
+  rescale_dark (model, dark);
   return TRUE;
 }
 
@@ -273,6 +309,7 @@ lb_calibration_build_model (LbCalibrationSet *set, LbSetup *setup, LbModelParts 
     }
   set_nominal (model, optics, region.bits);
   lb_optics_model_find_usable (model);
+  set_photon_transfer (model, set);
   if (!set_dark (model, set, error) || !set_measured (model, set, optics, parts, error))
     return NULL;
   return g_steal_pointer (&model);
@@ -282,7 +319,7 @@ lb_calibration_build_model (LbCalibrationSet *set, LbSetup *setup, LbModelParts 
  * lb_calibration_set_make_model:
  * @self: results in force
  * @bench: the bench they belong to
- * @calibrated: %FALSE: nominal values but for alignment and dark
+ * @calibrated: %FALSE: nominal values but for alignment, dark and photon transfer
  * @error: %LB_CALIBRATION_ERROR_NEEDS without an alignment,
  *   %LB_CALIBRATION_ERROR_FORMAT if a result does not fit
  *

@@ -57,6 +57,9 @@ LbMatrix *lb_calibration_unpack_array (const guint8 *packed, gsize size, gsize r
 gboolean lb_calibration_identities_match (const LbQuantities *a, const LbQuantities *b);
 
 extern const LbCalibrationStep lb_calibration_step_dark;
+extern const LbCalibrationStep lb_calibration_step_light;
+extern const LbCalibrationStep lb_calibration_step_timing;
+extern const LbCalibrationStep lb_calibration_step_photon_transfer;
 extern const LbCalibrationStep lb_calibration_step_alignment;
 extern const LbCalibrationStep lb_calibration_step_response;
 extern const LbCalibrationStep lb_calibration_step_background;

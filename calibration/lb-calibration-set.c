@@ -16,10 +16,17 @@ G_DEFINE_FINAL_TYPE (LbCalibrationSet, lb_calibration_set, G_TYPE_OBJECT)
 static guint changed_signal;
 
 static const LbCalibrationStep *const steps[] = {
-  &lb_calibration_step_dark,         &lb_calibration_step_alignment,
-  &lb_calibration_step_response,     &lb_calibration_step_background,
-  &lb_calibration_step_flat_field,   &lb_calibration_step_crosstalk,
-  &lb_calibration_step_verification, NULL,
+  &lb_calibration_step_dark,
+  &lb_calibration_step_light,
+  &lb_calibration_step_timing,
+  &lb_calibration_step_photon_transfer,
+  &lb_calibration_step_alignment,
+  &lb_calibration_step_response,
+  &lb_calibration_step_background,
+  &lb_calibration_step_flat_field,
+  &lb_calibration_step_crosstalk,
+  &lb_calibration_step_verification,
+  NULL,
 };
 
 static void
@@ -387,6 +394,40 @@ check_needs (LbCalibrationSet *set, const LbCalibrationStep *step, GError **erro
 }
 
 /**
+ * lb_calibration_set_apply_timing:
+ * @self: results in force
+ * @bench: the bench they belong to
+ *
+ * Puts the measured timing in force on the bench, or the nominal one where none
+ * is known. Not for whom runs a step, which does so by itself.
+ */
+void
+lb_calibration_set_apply_timing (LbCalibrationSet *self, LbBench *bench)
+{
+  static const char *const names[2] = { "source_wait", "weight_wait" };
+  g_autoptr (LbCalibration) result = NULL;
+  LbBenchTiming timing;
+
+  g_return_if_fail (LB_IS_CALIBRATION_SET (self) && LB_IS_BENCH (bench));
+
+  result = lb_calibration_set_dup (self, "timing");
+  lb_bench_set_timing (bench, NULL);
+  if (result == NULL)
+    return;
+  lb_bench_get_timing (bench, &timing);
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    {
+      const double wait_ms = lb_quantities_get (lb_calibration_values (result), names[role], NAN);
+
+      if (!isfinite (wait_ms) || wait_ms < 0)
+        continue;
+      timing.settling_us[role] = 1000 * wait_ms;
+      timing.measured[role] = TRUE;
+    }
+  lb_bench_set_timing (bench, &timing);
+}
+
+/**
  * lb_calibration_run_step:
  * @bench: a connected bench
  * @set: results in force
@@ -435,5 +476,6 @@ lb_calibration_run_step (LbBench *bench,
     return NULL;
   if (lb_calibration_get_verdict (result) != LB_VERDICT_FAIL)
     lb_calibration_set_put (set, result);
+  lb_calibration_set_apply_timing (set, bench);
   return g_steal_pointer (&result);
 }

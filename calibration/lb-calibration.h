@@ -149,9 +149,14 @@ gboolean lb_calibration_set_is_due_on (LbCalibrationSet *self, LbBench *bench, c
 gboolean lb_calibration_set_is_complete (LbCalibrationSet *self);
 /* What encodes and decodes. Needs alignment; everything else falls back to the
  * setup's nominal values. @calibrated FALSE: nominal values even where there are
- * measured ones, but for alignment and dark (the "before" of the reports). */
+ * measured ones, but for alignment and what concerns the sensor alone, dark and
+ * photon transfer (the "before" of the reports). */
 LbOpticsModel *
 lb_calibration_set_make_model (LbCalibrationSet *self, LbBench *bench, gboolean calibrated, GError **error);
+
+/* Has the bench wait for what the step Timing has measured, as far as it is in
+ * force, else for the nominal times. */
+void lb_calibration_set_apply_timing (LbCalibrationSet *self, LbBench *bench);
 
 /* Runs one step: checks what it needs, measures in the bench's worker, seals
  * the result, puts it in force unless it failed. Blocks (not in M, not in the

@@ -210,6 +210,7 @@ lb_optical_path_forecast (LbOpticalPath *self,
   LbCameraCaps camera;
   LbModulatorCaps source, weight;
   LbPathLight light;
+  LbBenchTiming timing;
   double fast, slow;
 
   g_return_val_if_fail (LB_IS_OPTICAL_PATH (self) && a != NULL && b != NULL, FALSE);
@@ -227,8 +228,9 @@ lb_optical_path_forecast (LbOpticalPath *self,
     }
   optics = lb_setup_get_optics (lb_bench_get_setup (self->bench));
   light = lb_path_forecast_light (plan, photons_per_mac, &camera, optics->exposure_us);
-  fast = period_s (optics->source_settling_us, &light, &camera, source.rate_hz);
-  slow = MAX (fast, period_s (optics->weight_settling_us, &light, &camera, weight.rate_hz));
+  lb_bench_get_timing (self->bench, &timing);
+  fast = period_s (timing.settling_us[LB_ROLE_SOURCE], &light, &camera, source.rate_hz);
+  slow = MAX (fast, period_s (timing.settling_us[LB_ROLE_WEIGHT], &light, &camera, weight.rate_hz));
   if (exposures != NULL)
     *exposures = plan->exposures * light.frames + 1;
   if (seconds != NULL)

@@ -462,6 +462,7 @@ measure_dark (LbCalibrationContext *context, LbCalibration *result, GCancellable
                               "from the offset"));
       return FALSE;
     }
+  lb_quantities_set (lb_calibration_settings (result), "electrons_per_dn", electrons_per_dn, "electrons");
   fit_pixels (&work, electrons_per_dn);
   find_variance (&work);
   find_defects (&work);

@@ -93,8 +93,9 @@ forget (LbBench *self)
     {
       g_clear_pointer (&self->planes[plane].wanted, lb_pattern_unref);
       self->planes[plane].shown = 0;
-      self->planes[plane].settled_us = G_MININT64;
+      self->planes[plane].presented_us = self->planes[plane].settled_us = G_MININT64;
     }
+  lb_bench_set_timing (self, NULL);
   self->exposure_us = self->gain = 0;
   self->light_level = NAN;
   self->lit = self->renewing = self->camera_running = FALSE;

@@ -136,10 +136,11 @@ lb_bench_light_revive (LbBench *self, LbBenchAction *action, GCancellable *cance
 void
 lb_bench_note_presented (LbBench *self, guint role, gint64 presented_us)
 {
-  const LbSetupOptics *optics = lb_setup_get_optics (self->setup);
-  double settling_us = role == LB_ROLE_SOURCE ? optics->source_settling_us : optics->weight_settling_us;
+  LbBenchTiming timing;
 
-  self->planes[role].settled_us = presented_us + (gint64) ceil (settling_us);
+  lb_bench_get_timing (self, &timing);
+  self->planes[role].presented_us = presented_us;
+  self->planes[role].settled_us = presented_us + (gint64) ceil (timing.settling_us[role]);
 }
 
 static gboolean

@@ -77,7 +77,8 @@ typedef struct
   LbPattern *wanted; /* the last that an exposure asked for; NULL: none yet */
   guint64 shown;     /* serial of what stands there; 0: black, or unknown */
   guint64 sequence;
-  gint64 settled_us; /* bench time */
+  gint64 presented_us; /* bench time */
+  gint64 settled_us;
 } LbBenchPlane;
 
 enum
@@ -122,6 +123,7 @@ struct _LbBench
   LbModulatorCaps modulator_caps[2];
   LbLightSourceCaps light_caps;
   LbCameraFormat camera_format;
+  LbBenchTiming timing;
 
   /* Of the worker alone. */
   gboolean opened[LB_N_ROLES];

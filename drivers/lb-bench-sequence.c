@@ -12,6 +12,7 @@ typedef struct
   LbBench *bench;
   LbBenchAction *action;
   LbExposure exposure; /* with the usual values filled in */
+  gboolean changed[2]; /* planes that were handed a pattern for it */
   gint64 ready_us;     /* bench time from which everything is as it should be */
 } Sequence;
 
@@ -154,6 +155,15 @@ wait_presented (Sequence *sequence, guint role, GError **error)
   return TRUE;
 }
 
+static gboolean
+wait_changed (Sequence *sequence, GError **error)
+{
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    if (sequence->changed[role] && !wait_presented (sequence, role, error))
+      return FALSE;
+  return TRUE;
+}
+
 static void
 want (LbBench *self, guint role, LbPattern *pattern)
 {
@@ -191,21 +201,26 @@ prepare (Sequence *sequence, GError **error)
   LbBench *self = sequence->bench;
   gboolean has_light = lb_bench_has_light_source (self);
   gboolean early = !sequence->exposure.light || !has_light;
-  gboolean changed[2] = { FALSE, FALSE };
   guint first = !sequence->exposure.light && !has_light ? LB_ROLE_WEIGHT : LB_ROLE_SOURCE;
 
+  sequence->changed[LB_ROLE_SOURCE] = sequence->changed[LB_ROLE_WEIGHT] = FALSE;
   want (self, LB_ROLE_SOURCE, sequence->exposure.source);
   want (self, LB_ROLE_WEIGHT, sequence->exposure.weight);
   if (early && !set_light (sequence, error))
     return FALSE;
   for (guint role = first; role <= LB_ROLE_WEIGHT; role++)
-    if (!show (sequence, role, &changed[role], error))
+    if (!show (sequence, role, &sequence->changed[role], error))
       return FALSE;
+  sequence->ready_us = lb_clock_now_us (self->driver_context.clock);
   if (!set_exposure (sequence, error) || (!early && !set_light (sequence, error)))
     return FALSE;
-  for (guint role = first; role <= LB_ROLE_WEIGHT; role++)
-    if (changed[role] && !wait_presented (sequence, role, error))
-      return FALSE;
+  if (sequence->exposure.unsettled)
+    {
+      sequence->ready_us += (gint64) MAX (sequence->exposure.delay_us, 0);
+      return TRUE;
+    }
+  if (!wait_changed (sequence, error))
+    return FALSE;
   sequence->ready_us = lb_clock_now_us (self->driver_context.clock);
   for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
     sequence->ready_us = MAX (sequence->ready_us, self->planes[role].settled_us);
@@ -296,7 +311,7 @@ expose (Sequence *sequence, LbFrameSink sink, gpointer data, GError **error)
       if (frame == NULL || !sink (&given, nth, frame, data, error))
         return FALSE;
     }
-  return TRUE;
+  return !sequence->exposure.unsettled || wait_changed (sequence, error);
 }
 
 static gboolean
@@ -364,4 +379,19 @@ lb_bench_run_sequence (LbBench *self,
   done = run_exposures (&sequence, source, sink, data, error);
   g_cancellable_disconnect (cancellable, handler);
   return lb_bench_light_off (self, done ? error : NULL) && done;
+}
+
+/**
+ * lb_bench_get_presented_us:
+ * @role: a plane
+ *
+ * In an action.
+ *
+ * Returns: bench time at which the plane showed its last pattern, as it says; G_MININT64 before the first
+ */
+gint64
+lb_bench_get_presented_us (LbBench *self, LbRole role)
+{
+  g_return_val_if_fail (LB_IS_BENCH (self) && (role == LB_ROLE_SOURCE || role == LB_ROLE_WEIGHT), G_MININT64);
+  return self->planes[role].presented_us;
 }

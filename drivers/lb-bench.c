@@ -203,6 +203,7 @@ create_devices (LbBench *self, GError **error)
 static void
 start (LbBench *self)
 {
+  lb_bench_set_timing (self, NULL);
   lb_bench_start_worker (self);
   lb_bench_start_watch (self);
   for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
@@ -387,6 +388,42 @@ lb_bench_get_clock (LbBench *self)
 {
   g_return_val_if_fail (LB_IS_BENCH (self), NULL);
   return self->driver_context.clock;
+}
+
+/**
+ * lb_bench_get_timing:
+ * @timing: (out): what the bench waits for
+ *
+ * The timing in force.
+ */
+void
+lb_bench_get_timing (LbBench *self, LbBenchTiming *timing)
+{
+  g_return_if_fail (LB_IS_BENCH (self) && timing != NULL);
+  g_mutex_lock (&self->lock);
+  *timing = self->timing;
+  g_mutex_unlock (&self->lock);
+}
+
+/**
+ * lb_bench_set_timing:
+ * @timing: (nullable): what to wait for; %NULL: the setup's nominal values
+ *
+ * Puts a timing in force, for the patterns that are shown from now on.
+ */
+void
+lb_bench_set_timing (LbBench *self, const LbBenchTiming *timing)
+{
+  const LbSetupOptics *optics;
+  LbBenchTiming nominal = { 0 };
+
+  g_return_if_fail (LB_IS_BENCH (self));
+  optics = lb_setup_get_optics (self->setup);
+  nominal.settling_us[LB_ROLE_SOURCE] = optics->source_settling_us;
+  nominal.settling_us[LB_ROLE_WEIGHT] = optics->weight_settling_us;
+  g_mutex_lock (&self->lock);
+  self->timing = timing != NULL ? *timing : nominal;
+  g_mutex_unlock (&self->lock);
 }
 
 /**

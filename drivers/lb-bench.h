@@ -96,6 +96,22 @@ gboolean lb_bench_get_camera_caps (LbBench *self, LbCameraCaps *caps);
 gboolean lb_bench_get_modulator_caps (LbBench *self, LbRole role, LbModulatorCaps *caps);
 gboolean lb_bench_get_light_caps (LbBench *self, LbLightSourceCaps *caps);
 
+/**
+ * LbBenchTiming: what the bench waits for.
+ * @settling_us: by role of the plane: from what its display gives as the time of
+ *   presentation until it has settled within 0.2 %
+ * @measured: FALSE: the setup's nominal value
+ */
+typedef struct
+{
+  double settling_us[2];
+  gboolean measured[2];
+} LbBenchTiming;
+
+/* Any thread. NULL: the nominal timing, which is in force from each connecting on. */
+void lb_bench_get_timing (LbBench *self, LbBenchTiming *timing);
+void lb_bench_set_timing (LbBench *self, const LbBenchTiming *timing);
+
 /* --- Actions --------------------------------------------------------------
  * An action is a function that runs in the worker. lb_bench_run() blocks the
  * caller (not M, not the worker); the other comes back in the thread-default
@@ -161,6 +177,9 @@ void lb_bench_get_camera_format (LbBench *self, LbCameraFormat *format);
  * @light_level: set point in the light source's unit; 0: the setup's usual one
  * @exposure_us, @gain: of the camera; 0 means the setup's usual one, and 1
  * @frames: frames to take of it, at least 1
+ * @unsettled: TRUE: its frames are those that begin @delay_us or more after the
+ *   patterns were handed over, whether they stand by then or not; that they do
+ *   is waited for after the last frame
  * @tag: the caller's
  */
 typedef struct
@@ -172,6 +191,8 @@ typedef struct
   double exposure_us;
   double gain;
   guint frames;
+  gboolean unsettled;
+  double delay_us;
   guint64 tag;
 } LbExposure;
 
@@ -192,6 +213,9 @@ gboolean lb_bench_run_sequence (LbBench *self,
                                 gpointer data,
                                 GCancellable *cancellable,
                                 GError **error);
+/* Bench time at which the plane of @role showed its last pattern, as it says;
+ * G_MININT64 before the first. */
+gint64 lb_bench_get_presented_us (LbBench *self, LbRole role);
 /* Frames taken and bench time gone by since the bench was made. */
 guint64 lb_bench_get_exposures (LbBench *self);
 

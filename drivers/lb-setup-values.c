@@ -17,14 +17,16 @@ typedef struct
   gsize offset;
   gboolean whole;
   double low, high;
+  gboolean optional; /* 0 where the file does not have it */
 } NumberKey;
 
 /* clang-format off */
 #define NUMBER(field, low, high) { #field, G_STRUCT_OFFSET (LbSetupOptics, field), FALSE, low, high }
+#define OPTIONAL(field, low, high) { #field, G_STRUCT_OFFSET (LbSetupOptics, field), FALSE, low, high, TRUE }
 #define WHOLE(field, low, high) { #field, G_STRUCT_OFFSET (LbSetupOptics, field), TRUE, low, high }
 /* clang-format on */
 
-/* The keys of "optics", all required. */
+/* The keys of "optics", required but for the last. */
 static const NumberKey optics_keys[] = {
   WHOLE (macropixel, 1, 256),
   WHOLE (source_margin, 0, 127),
@@ -42,6 +44,7 @@ static const NumberKey optics_keys[] = {
   NUMBER (weight_settling_us, 0, 1e7),
   NUMBER (light_level, 0, 1e6),
   NUMBER (exposure_us, 1, 6e7),
+  OPTIONAL (wavelength_nm, 100, 1e5),
 };
 
 void
@@ -222,6 +225,8 @@ read_optics (LbSetupValues *self, JsonObject *root, GError **error)
     {
       double value;
 
+      if (optics_keys[i].optional && !json_object_has_member (object, optics_keys[i].key))
+        continue;
       if (!get_number (object, "optics.", &optics_keys[i], &value, error))
         return FALSE;
       if (optics_keys[i].whole)

@@ -57,6 +57,7 @@ typedef struct
   double weight_settling_us;
   double light_level; /* usual set point, in the light source's unit */
   double exposure_us; /* usual exposure for calibration */
+  double wavelength_nm; /* of the light, for power meter and photons; 0: not given */
 } LbSetupOptics;
 
 /**

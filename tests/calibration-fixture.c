@@ -4,18 +4,17 @@
 #include <lb-simulated-truth.h>
 #include <string.h>
 
-#define PRESET "/org/lightbench/setups/simulated.json"
-
 static char *
-read_preset (const char *const *changes)
+read_preset (const char *preset, const char *const *changes)
 {
+  g_autofree char *path = g_strdup_printf ("/org/lightbench/setups/%s.json", preset);
   g_autoptr (GError) error = NULL;
   g_autoptr (GBytes) bytes = NULL;
   GString *json;
 
   /* The resource is registered with the drivers' first use. */
   g_assert_nonnull (lb_setup_list_presets ());
-  bytes = g_resources_lookup_data (PRESET, G_RESOURCE_LOOKUP_FLAGS_NONE, &error);
+  bytes = g_resources_lookup_data (path, G_RESOURCE_LOOKUP_FLAGS_NONE, &error);
   g_assert_no_error (error);
   json = g_string_new_len (g_bytes_get_data (bytes, NULL), (gssize) g_bytes_get_size (bytes));
   for (guint i = 0; changes != NULL && changes[i] != NULL; i += 2)
@@ -26,17 +25,23 @@ read_preset (const char *const *changes)
 CalibrationWorld *
 calibration_world_new (LbFidelity fidelity, guint64 seed, const char *const *changes)
 {
+  return calibration_world_new_of ("simulated", fidelity, seed, changes);
+}
+
+CalibrationWorld *
+calibration_world_new_of (const char *preset, LbFidelity fidelity, guint64 seed, const char *const *changes)
+{
   CalibrationWorld *world = g_new0 (CalibrationWorld, 1);
   const LbBenchOptions options = { .seed = seed,
                                    .world_seed = seed,
                                    .start_us = G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC };
   g_autoptr (GError) error = NULL;
-  g_autofree char *json = read_preset (changes);
+  g_autofree char *json = read_preset (preset, changes);
   g_autofree char *truth = NULL;
 
   world->name =
       g_strdup_printf ("%s world %" G_GUINT64_FORMAT, fidelity == LB_FIDELITY_FAST ? "fast" : "pixel", seed);
-  world->setup = lb_setup_parse (json, -1, "simulated", fidelity, &error);
+  world->setup = lb_setup_parse (json, -1, preset, fidelity, &error);
   g_assert_no_error (error);
   world->bench = lb_bench_new (world->setup, &options, &error);
   g_assert_no_error (error);

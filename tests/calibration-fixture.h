@@ -18,6 +18,9 @@ typedef struct
 /* @changes: pairs of a text of the preset "simulated" and what stands in its
  * place (each must be there), NULL-terminated; NULL: as it is. */
 CalibrationWorld *calibration_world_new (LbFidelity fidelity, guint64 seed, const char *const *changes);
+/* Of another preset. */
+CalibrationWorld *
+calibration_world_new_of (const char *preset, LbFidelity fidelity, guint64 seed, const char *const *changes);
 void calibration_world_free (CalibrationWorld *world);
 /* Runs @step and all that it needs, as far as they are not in force; the result
  * belongs to the world. */

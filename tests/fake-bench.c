@@ -80,6 +80,29 @@ lb_bench_get_clock (LbBench *self)
   return self->clock;
 }
 
+void
+lb_bench_get_timing (LbBench *self, LbBenchTiming *timing)
+{
+  *timing = (LbBenchTiming){ .settling_us = { 1000, 60000 } };
+}
+
+void
+lb_bench_set_timing (LbBench *self, const LbBenchTiming *timing)
+{
+}
+
+gint64
+lb_bench_get_presented_us (LbBench *self, LbRole role)
+{
+  return G_MININT64;
+}
+
+LbDevice *
+lb_bench_get_device (LbBench *self, LbRole role)
+{
+  return NULL;
+}
+
 gboolean
 lb_bench_get_camera_caps (LbBench *self, LbCameraCaps *caps)
 {

@@ -343,8 +343,8 @@ test_due (void)
 static void
 test_steps (void)
 {
-  const char *const order[] = { "dark",       "alignment", "response",    "background",
-                                "flat-field", "crosstalk", "verification" };
+  const char *const order[] = { "dark",     "light",      "timing",     "photon-transfer", "alignment",
+                                "response", "background", "flat-field", "crosstalk",       "verification" };
 
   for (guint i = 0; i < G_N_ELEMENTS (order); i++)
     {

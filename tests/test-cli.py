@@ -71,8 +71,8 @@ def _():
 def _():
     session = HOME / "whole.lbsession"
     steps = json.loads(cli("calibrate", *FAST, "--session", session, "--json").stdout)["steps"]
-    tap.check([step["name"] for step in steps] == ["dark", "alignment", "response", "background", "flat-field",
-                                                       "crosstalk", "verification"], steps)
+    tap.check([step["name"] for step in steps] == ["dark", "light", "timing", "photon-transfer", "alignment", "response",
+                                                   "background", "flat-field", "crosstalk", "verification"], steps)
     tap.check(all(step["verdict"] != "fail" for step in steps), steps)
     run = json.loads(cli("run", "attention", *FAST, "--session", session, "--json").stdout)
     tap.check(run["dot_products"] == 32 * 32, run)
@@ -83,7 +83,7 @@ def _():
     tap.check([(g["length"], g["signed"]) for g in run["groups"]] ==
               [(16, False), (16, True), (64, False), (64, True)], run)
     whole = json.loads(cli("sessions", session, "--json").stdout)
-    tap.check(whole["whole"] and whole["runs"] == 2 and whole["calibrations"] == 7, whole)
+    tap.check(whole["whole"] and whole["runs"] == 2 and whole["calibrations"] == 10, whole)
     tap.check(whole["rows"] == 32 * 32 + 200, whole)
     tap.check(not list(HOME.glob("whole.lbsession?*")), "more than one file is left")
     report = HOME / "whole.pdf"

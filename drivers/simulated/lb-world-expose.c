@@ -267,8 +267,10 @@ make_signal (LbWorld *self, const LbWorldExposure *exposure)
 {
   LbWorldDisplay *source = &self->displays[LB_ROLE_SOURCE];
   LbWorldDisplay *weight = &self->displays[LB_ROLE_WEIGHT];
+  const double rows = (double) (self->region.y1 - self->region.y0) / self->camera.height;
   gint64 now_us = exposure->start_us;
-  gint64 end_us = now_us + (gint64) llround (exposure->exposure_us + self->camera.readout_us);
+  /* Not later than the frame's end: the next frame may begin there, and displays do not go back. */
+  gint64 end_us = now_us + (gint64) llround (exposure->exposure_us + self->camera.readout_us * rows);
   gboolean add = FALSE, settled;
 
   lb_world_display_advance (source, now_us);

@@ -61,6 +61,7 @@ static const QuantityTitle quantity_titles[] = {
   { "offset_step", N_ ("Offset is rounded to"), FALSE },
   { "path_transmission", N_ ("Transmission from weight plane to camera"), FALSE },
   { "peak_share", N_ ("Share of the brightest pixel"), FALSE },
+  { "photons_are", N_ ("Photons are"), FALSE },
   { "photons_per_mac", N_ ("Photons per MAC"), FALSE },
   { "photons_per_mac_detected", N_ ("Photons per MAC detected"), FALSE },
   { "quantum_efficiency", N_ ("Quantum efficiency"), FALSE },

@@ -49,9 +49,20 @@ print_row (const char *label,
   g_print ("\n");
 }
 
+static gboolean
+photons_are_nominal (const Column *columns, guint count)
+{
+  for (guint i = 0; i < count; i++)
+    if (g_strcmp0 (lb_quantities_get_text (columns[i].results, "photons_are"), "measured") != 0)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 print_table (const Column *columns, guint count)
 {
+  const gboolean nominal = photons_are_nominal (columns, count);
+
   g_print ("%34s", "");
   for (guint i = 0; i < count; i++)
     g_print ("%*s%s", MAX (1, 20 - (int) g_utf8_strlen (columns[i].title, -1)), "", columns[i].title);
@@ -64,8 +75,9 @@ print_table (const Column *columns, guint count)
   print_row (_ ("Correlation"), "correlation", "%.5f", 1, columns, count);
   print_row (_ ("Exposures"), "exposures", "%.0f", 1, columns, count);
   print_row (_ ("Seconds on the bench"), "duration_s", "%.1f", 1, columns, count);
-  print_row (_ ("Photons per MAC (nominal)"), "photons_per_mac", "%.0f", 1, columns, count);
-  print_row (_ ("Photons per MAC detected (nominal)"), "photons_per_mac_detected", "%.0f", 1, columns, count);
+  print_row (nominal ? _ ("Photons per MAC (nominal)") : _ ("Photons per MAC (measured)"), "photons_per_mac",
+             "%.0f", 1, columns, count);
+  print_row (_ ("Photons per MAC detected"), "photons_per_mac_detected", "%.0f", 1, columns, count);
 }
 
 static void

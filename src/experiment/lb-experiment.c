@@ -42,8 +42,9 @@ typedef struct
   guint64 exposures_forecast;
   double seconds_forecast;
   guint64 dot_products;
-  guint64 to_measure; /* of both phases */
-  gboolean before;    /* phase with nominal values */
+  guint64 to_measure;       /* of both phases */
+  gboolean before;          /* phase with nominal values */
+  gboolean photons_nominal; /* photons rest on values of the setup file */
   guint part;
   gsize first_row;
   GError *store_error;   /* of the writer thread, under lock */
@@ -307,6 +308,7 @@ compute_results (LbExperiment *self, const GArray *groups)
       lb_quantities_set (results, "photons_per_mac", private->photons_sum / private->counts.macs, "");
       lb_quantities_set (results, "photons_per_mac_detected", private->electrons_sum / private->counts.macs,
                          "");
+      lb_quantities_set_text (results, "photons_are", private->photons_nominal ? "nominal" : "measured");
       lb_quantities_set (results, "adc_samples_per_product",
                          (double) private->counts.adc_samples / private->counts.dot_products, "");
     }
@@ -589,22 +591,41 @@ lb_experiment_forecast (
   return TRUE;
 }
 
-static LbQuantities *
-make_settings (LbExperiment *self)
+/* What photons are counted by. Where electrons that a photon gives are measured,
+ * as a whole, the data sheet's shares of it do not matter. */
+static void
+add_photon_settings (LbExperiment *self, const LbOpticsModel *model, LbQuantities *settings)
 {
   LbExperimentPrivate *private = PRIVATE (self);
-  const LbSetupOptics *optics = lb_setup_get_optics (lb_bench_get_setup (private->place->bench));
+  g_autoptr (LbCalibration) transfer =
+      lb_calibration_set_dup (private->place->calibrations, "photon-transfer");
+
+  lb_quantities_set (settings, "photons_per_mac", private->photons_per_mac, "");
+  lb_quantities_set (settings, "electrons_per_dn", model->electrons_per_dn, "");
+  if (!model->photons_nominal)
+    {
+      lb_quantities_set (settings, "electrons_per_photon",
+                         model->quantum_efficiency * model->path_transmission, "");
+      return;
+    }
+  lb_quantities_set (settings, "quantum_efficiency", model->quantum_efficiency, "");
+  lb_quantities_set (settings, "path_transmission", model->path_transmission, "");
+  lb_quantities_set_text (settings, "nominal",
+                          transfer != NULL
+                              ? "photons_per_mac, quantum_efficiency, path_transmission"
+                              : "photons_per_mac, quantum_efficiency, path_transmission, electrons_per_dn");
+}
+
+static LbQuantities *
+make_settings (LbExperiment *self, const LbOpticsModel *model)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
   g_autofree char *title = lb_experiment_dup_title (self);
   LbQuantities *settings = lb_quantities_new ();
 
   lb_quantities_set_text (settings, "title", title);
   LB_EXPERIMENT_GET_CLASS (self)->add_settings (self, settings);
-  lb_quantities_set (settings, "photons_per_mac", private->photons_per_mac, "");
-  lb_quantities_set (settings, "quantum_efficiency", optics->quantum_efficiency, "");
-  lb_quantities_set (settings, "path_transmission", optics->path_transmission, "");
-  lb_quantities_set (settings, "electrons_per_dn", optics->electrons_per_dn, "");
-  lb_quantities_set_text (settings, "nominal",
-                          "photons_per_mac, quantum_efficiency, path_transmission, electrons_per_dn");
+  add_photon_settings (self, model, settings);
   lb_quantities_set (settings, "exposures_forecast", private->exposures_forecast, "");
   lb_quantities_set (settings, "duration_forecast", private->seconds_forecast, "s");
   return settings;
@@ -678,6 +699,7 @@ lb_experiment_run (LbExperiment *self,
   LbExperimentPrivate *private = PRIVATE (self);
   g_autoptr (LbEngine) engine = NULL;
   g_autoptr (LbEngine) nominal = NULL;
+  g_autoptr (LbOpticsModel) model = NULL;
   g_autoptr (GError) local_error = NULL;
   gboolean measured;
 
@@ -687,8 +709,10 @@ lb_experiment_run (LbExperiment *self,
   if (!prepare (self, place, error))
     return FALSE;
   engine = new_engine (self, TRUE, error);
-  if (engine == NULL)
+  model = lb_calibration_set_make_model (place->calibrations, place->bench, TRUE, error);
+  if (engine == NULL || model == NULL)
     return FALSE;
+  private->photons_nominal = model->photons_nominal;
   if (is_compared (self, place) && (nominal = new_engine (self, FALSE, error)) == NULL)
     return FALSE;
   if (!forecast (self, engine, &private->exposures_forecast, &private->seconds_forecast, error))
@@ -706,7 +730,7 @@ lb_experiment_run (LbExperiment *self,
   private->to_measure += lb_experiment_get_part (self, p)->count * (nominal != NULL ? 2 : 1);
   if (place->session != NULL)
     {
-      g_autoptr (LbQuantities) settings = make_settings (self);
+      g_autoptr (LbQuantities) settings = make_settings (self, model);
 
       if (!lb_session_begin_run (place->session, lb_experiment_get_kind (self), settings, &private->run,
                                  error))

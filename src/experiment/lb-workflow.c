@@ -179,5 +179,6 @@ lb_workflow_load_calibrations (LbBench *bench, LbSession *session, GError **erro
     return NULL;
   if (session != NULL && !take_from_session (set, bench, session, error))
     return NULL;
+  lb_calibration_set_apply_timing (set, bench);
   return g_steal_pointer (&set);
 }

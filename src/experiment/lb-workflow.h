@@ -26,7 +26,8 @@ gboolean lb_workflow_calibrate (LbBench *bench,
                                 GError **error);
 
 /* The set in force for a bench: results in @session (newest of each step, those
- * of the same devices) and, where it has none, the store's. */
+ * of the same devices) and, where it has none, the store's. Its timing is in force
+ * on the bench then. */
 LbCalibrationSet *lb_workflow_load_calibrations (LbBench *bench, LbSession *session, GError **error);
 
 /* Appends a calibration and its figures to the session. */
