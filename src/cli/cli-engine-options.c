@@ -51,6 +51,10 @@ cli_engine_entries (CliEngineOptions *options, gboolean whole_model)
       N_ ("look-up table of the source plane, of noise"), N_ ("FILE") },
     { "bits", 0, 0, G_OPTION_ARG_INT, &options->bits,
       N_ ("of operands without a table, of noise (default 8 for a model, none for a product alone)"), "N" },
+    { "gaussian", 0, 0, G_OPTION_ARG_STRING, &options->gaussian,
+      N_ ("of noise: Gaussian part over the mean of a pass, of linear layers and of attention (default "
+          "0.021,0.0565)"),
+      "G,G" },
     { "noise-model", 0, 0, G_OPTION_ARG_FILENAME, &options->noise_model,
       N_ ("of noise: that of a bench, as calibrations --noise-model writes it, instead of the paper's"),
       N_ ("FILE") },
@@ -167,9 +171,33 @@ check_photons (Cli *cli, CliEngineOptions *options)
   return -1;
 }
 
+/* Two numbers of at least 0, or one for both. */
+static gboolean
+parse_gaussian (CliEngineOptions *options)
+{
+  g_auto (GStrv) pieces = NULL;
+  guint count;
+
+  options->g[0] = options->g[1] = -1;
+  if (options->gaussian == NULL)
+    return TRUE;
+  pieces = g_strsplit (options->gaussian, ",", -1);
+  count = g_strv_length (pieces);
+  for (guint i = 0; i < 2 && count >= 1 && count <= 2; i++)
+    {
+      const char *text = pieces[MIN (i, count - 1)];
+      char *end = NULL;
+
+      options->g[i] = g_ascii_strtod (text, &end);
+      if (end == text || *end != '\0' || !(options->g[i] >= 0 && isfinite (options->g[i])))
+        return FALSE;
+    }
+  return count >= 1 && count <= 2;
+}
+
 /* Options of the noise engine are wrong without it. */
 static int
-check_noise (Cli *cli, const CliEngineOptions *options)
+check_noise (Cli *cli, CliEngineOptions *options)
 {
   const struct
   {
@@ -179,12 +207,17 @@ check_noise (Cli *cli, const CliEngineOptions *options)
                 { "--slm-lut", options->slm_lut },
                 { "--source-lut", options->source_lut },
                 { "--sigma-mean", options->sigma_mean },
+                { "--gaussian", options->gaussian },
                 { "--noise-model", options->noise_model } };
 
   if (!is_one_of (options->mode, "exact", "moment"))
     return cli_wrong (cli, _ ("--mode is \"%s\": it can be exact or moment"), options->mode);
   if (!is_one_of (options->sigma_mean, "paper", "calibrated"))
     return cli_wrong (cli, _ ("--sigma-mean is \"%s\": it can be paper or calibrated"), options->sigma_mean);
+  if (!parse_gaussian (options))
+    return cli_wrong (cli,
+                      _ ("--gaussian is \"%s\": give one or two numbers of at least 0, as in 0.021,0.0565"),
+                      options->gaussian);
   if (options->bits != 0 && (options->bits < MIN_BITS || options->bits > MAX_BITS))
     return cli_wrong (cli, _ ("--bits is %d: it can be %d to %d"), options->bits, MIN_BITS, MAX_BITS);
   if (options->bits != 0 && !cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
@@ -244,6 +277,7 @@ cli_engine_options_clear (CliEngineOptions *options)
   g_free (options->source_lut);
   g_free (options->sigma_mean);
   g_free (options->noise_model);
+  g_free (options->gaussian);
   g_free (options->calibration_text);
 }
 
@@ -269,6 +303,13 @@ cli_add_engine (LbQuantities *results, const CliEngineOptions *options)
     lb_quantities_set_text (results, "photons_per_mac", "inf");
   if (!cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
     return;
+  if (options->noise_model != NULL)
+    {
+      lb_quantities_set_text (results, "noise_model", options->noise_model);
+      return;
+    }
+  if (options->gaussian != NULL)
+    lb_quantities_set_text (results, "gaussian", options->gaussian);
   lb_quantities_set_text (results, "mode", options->mode != NULL ? options->mode : "exact");
   lb_quantities_set_text (results, "sigma_mean", options->sigma_mean != NULL ? options->sigma_mean : "paper");
 }

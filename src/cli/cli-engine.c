@@ -84,6 +84,11 @@ new_noise_engine (const CliEngineOptions *options, GError **error)
   noise.slm = slm;
   noise.source = source;
   noise.bits = (guint) options->bits;
+  if (options->g[0] >= 0)
+    {
+      noise.g_linear = options->g[0];
+      noise.g_attention = options->g[1];
+    }
   if (g_strcmp0 (options->mode, "moment") == 0)
     noise.mode = LB_NOISE_MOMENT;
   if (g_strcmp0 (options->sigma_mean, "calibrated") == 0)

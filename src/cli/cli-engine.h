@@ -29,6 +29,7 @@ typedef struct
   char *source_lut;
   char *sigma_mean;
   char *noise_model;
+  char *gaussian;
   char *calibration_text;
   int bits;
   int threads;
@@ -36,6 +37,7 @@ typedef struct
   /* By cli_engine_options_check(). */
   CliEngineKind kind;
   double photons_per_mac; /* INFINITY: no shot noise */
+  double g[2];            /* of linear layers, of attention; negative: the paper's */
 } CliEngineOptions;
 
 /* Entries for a copy of @options, those of bench and session with them; free
