@@ -73,6 +73,17 @@ lb_plane_pixels_init (LbPlanePixels *self, const LbPlaneSpec *spec)
   self->first = get_index (self, 0, 0);
   self->across = get_index (self, 1, 0) - self->first;
   self->down = get_index (self, 0, 1) - self->first;
+  self->plain = self->across == 1;
+  for (guint level = 0; level < G_N_ELEMENTS (self->colours); level++)
+    self->plain = self->plain && self->colours[level] == level * 0x010101u;
+}
+
+/* The usual case, without a table: the compiler does many pixels at a time. */
+static void
+to_greys (const guint8 *restrict from, guint32 *restrict row, gsize width)
+{
+  for (gsize x = 0; x < width; x++)
+    row[x] = from[x] * 0x010101u;
 }
 
 void
@@ -85,8 +96,11 @@ lb_plane_pixels_to_colours (const LbPlanePixels *self, const guint8 *levels, gui
       const guint8 *from = levels + self->first + y * self->down;
       guint32 *row = colours + y * width;
 
-      for (gssize x = 0; x < width; x++)
-        row[x] = self->colours[from[x * across]];
+      if (self->plain)
+        to_greys (from, row, (gsize) width);
+      else
+        for (gssize x = 0; x < width; x++)
+          row[x] = self->colours[from[x * across]];
     }
 }
 

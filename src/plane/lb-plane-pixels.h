@@ -15,6 +15,7 @@ typedef struct
   guint pattern_width, pattern_height;
   /* Pattern pixel of the region's (x, y): first + x across + y down. */
   gssize first, across, down;
+  gboolean plain; /* rows as they are, each level a grey of its own */
 } LbPlanePixels;
 
 /* @spec must be a good one. */
