@@ -54,7 +54,7 @@ FAST = ("--fidelity", "fast", "--seed", "3")
 def _():
     tap.check(cli("--version").stdout.startswith("lightbench-cli 0."), "version")
     tap.check("calibrate" in cli("--help").stdout, "help")
-    for name in ("devices", "calibrate", "run", "multiply", "report", "sessions", "first-light"):
+    for name in ("devices", "calibrate", "calibrations", "run", "multiply", "report", "sessions", "first-light"):
         tap.check(f"lightbench-cli {name}" in cli(name, "--help").stdout, name)
     cli(code=2)
     cli("no-such-thing", code=2)

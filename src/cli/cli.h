@@ -83,8 +83,7 @@ typedef struct
 gboolean cli_place_open (Cli *cli, CliPlace *place, const CliBenchOptions *options, GError **error);
 /* The same without a session: what is in force comes from the store, or from the
  * session that was named, which is only read. */
-gboolean
-cli_place_open_store (Cli *cli, CliPlace *place, const CliBenchOptions *options, GError **error);
+gboolean cli_place_open_store (Cli *cli, CliPlace *place, const CliBenchOptions *options, GError **error);
 /* Light off, session closed; @error may be set already and stays then. */
 gboolean cli_place_close (Cli *cli, CliPlace *place, GError **error);
 
