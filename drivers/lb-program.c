@@ -18,6 +18,16 @@ find_in_build (const char *name)
   return path != NULL && g_file_test (path, G_FILE_TEST_IS_EXECUTABLE) ? g_steal_pointer (&path) : NULL;
 }
 
+/**
+ * lb_program_find:
+ * @name: "lightbench-light"
+ *
+ * Where a program that belongs to Lightbench is: in $LIGHTBENCH_LIBEXEC_DIR if
+ * that is set, else in the build folder that the running program is in, else where
+ * it is installed. It need not be there.
+ *
+ * Returns: (transfer full): its path
+ */
 char *
 lb_program_find (const char *name)
 {

@@ -386,6 +386,17 @@ test_role (SelfTest *self)
     test_power_meter (self);
 }
 
+/**
+ * lb_self_test_run:
+ * @device: closed before and after; held by no bench
+ * @report: called for each point
+ *
+ * Tests whether @device keeps what its interface says: identity, ranges, refusal
+ * of what is out of range, opening and closing three times; patterns, frames, a
+ * lease of light at level 0, a reading of power.
+ *
+ * Returns: whether all points passed; %FALSE also if cancelled
+ */
 gboolean
 lb_self_test_run (LbDevice *device, LbSelfTestFunc report, gpointer data, GCancellable *cancellable)
 {

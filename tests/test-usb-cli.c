@@ -160,11 +160,10 @@ end_with_light_on (Fixture *fixture, int number, gint64 milliseconds)
 {
   g_autofree char *session = g_build_filename (fixture->folder, "b.lbsession", NULL);
   const char *const arguments[] = { "calibrate", "--setup", fixture->setup, "--session", session, NULL };
-  g_autoptr (GSubprocess) process =
-      start (fixture, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, arguments);
+  g_autoptr (GSubprocess) process = start (fixture, G_SUBPROCESS_FLAGS_STDOUT_SILENCE, arguments);
   gint64 start_us;
 
-  g_assert_true (usb_rig_wait_lit (fixture->rig, TRUE, 60000));
+  g_assert_true (usb_rig_wait_lit (fixture->rig, TRUE, 120000));
   start_us = g_get_monotonic_time ();
   g_subprocess_send_signal (process, number);
   if (number == SIGSTOP)

@@ -328,7 +328,8 @@ wait_reply (LbLightLink *self,
         }
       poll_reply (self, cancellable, until_us + GRACE_US);
       keep_lease (self, request, &renewed_us);
-      if (!lb_device_waiting (device, error))
+      /* Switching off is waited for, whatever becomes of the action. */
+      if (request->kind != LB_LIGHT_EXTINGUISH && !lb_device_waiting (device, error))
         return FALSE;
     }
 }
