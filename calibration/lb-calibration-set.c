@@ -275,8 +275,8 @@ lb_calibration_set_is_due_on (LbCalibrationSet *self, LbBench *bench, const char
  * lb_calibration_set_is_complete:
  * @self: a set
  *
- * Returns: whether all steps that products need have a result in force that did
- * not fail.
+ * Returns: whether all steps that products need have a result in force, and none
+ * that they use failed.
  */
 gboolean
 lb_calibration_set_is_complete (LbCalibrationSet *self)
@@ -287,8 +287,9 @@ lb_calibration_set_is_complete (LbCalibrationSet *self)
     {
       g_autoptr (LbCalibration) calibration = lb_calibration_set_dup (self, steps[i]->name);
 
-      if (!steps[i]->only_checks &&
-          (calibration == NULL || lb_calibration_get_verdict (calibration) == LB_VERDICT_FAIL))
+      if (steps[i]->only_checks || (calibration == NULL && steps[i]->optional))
+        continue;
+      if (calibration == NULL || lb_calibration_get_verdict (calibration) == LB_VERDICT_FAIL)
         return FALSE;
     }
   return TRUE;

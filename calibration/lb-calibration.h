@@ -117,6 +117,7 @@ typedef struct
   const char *needs[6];    /* names of steps, NULL-terminated */
   double max_age_s;
   gboolean only_checks; /* it tells how good the others are; products can do without */
+  gboolean optional; /* without it the setup file's nominal values are used; a failed one stands in the way */
   /* In the worker. Fills @result; FALSE with @error if it could not measure. */
   gboolean (*measure) (LbCalibrationContext *context,
                        LbCalibration *result,

@@ -481,5 +481,6 @@ const LbCalibrationStep lb_calibration_step_light = {
                      "jitters from frame to frame"),
   .needs = { "dark", NULL },
   .max_age_s = 12 * 3600,
+  .optional = TRUE,
   .measure = measure,
 };

@@ -547,5 +547,6 @@ const LbCalibrationStep lb_calibration_step_photon_transfer = {
           "a power meter the electrons that a photon gives: so that photons can be counted"),
   .needs = { "dark", NULL },
   .max_age_s = 30 * 24 * 3600,
+  .optional = TRUE,
   .measure = measure,
 };

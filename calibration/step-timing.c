@@ -487,5 +487,6 @@ const LbCalibrationStep lb_calibration_step_timing = {
           "bench waits for before it takes a frame"),
   .needs = { "dark", NULL },
   .max_age_s = 7 * 24 * 3600,
+  .optional = TRUE,
   .measure = measure,
 };

@@ -55,8 +55,8 @@ typedef struct
   double read_noise;         /* electrons rms */
   double source_settling_us; /* presented to settled within 0.2 % */
   double weight_settling_us;
-  double light_level; /* usual set point, in the light source's unit */
-  double exposure_us; /* usual exposure for calibration */
+  double light_level;   /* usual set point, in the light source's unit */
+  double exposure_us;   /* usual exposure for calibration */
   double wavelength_nm; /* of the light, for power meter and photons; 0: not given */
 } LbSetupOptics;
 

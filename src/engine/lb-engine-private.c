@@ -60,20 +60,6 @@ lb_product_set_diagonal_error (const char *engine, GError **error)
                _ ("The engine “%s” multiplies every row with every row, not rows one by one"), engine);
 }
 
-LbMatrix *
-lb_product_clamp (const LbMatrix *values, const float *range)
-{
-  LbMatrix *clamped;
-
-  if (range == NULL)
-    return lb_matrix_ref ((LbMatrix *) values);
-  clamped = lb_matrix_copy (values);
-  for (gsize row = 0; row < clamped->rows; row++)
-    for (gsize i = 0; i < clamped->columns; i++)
-      lb_matrix_row (clamped, row)[i] = CLAMP (lb_matrix_get (clamped, row, i), range[0], range[1]);
-  return clamped;
-}
-
 void
 lb_engine_emit_result (LbEngine *self, const LbMatrix *out)
 {

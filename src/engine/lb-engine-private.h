@@ -31,8 +31,6 @@ gboolean lb_product_check_ranges (const LbProduct *product, const char *engine, 
 
 /* The error of engines that multiply every row with every row only. */
 void lb_product_set_diagonal_error (const char *engine, GError **error);
-/* A copy of @values within lo, hi; without a range @values, referenced. */
-LbMatrix *lb_product_clamp (const LbMatrix *values, const float *range);
 
 /* Tells of a whole result, row by row, if anybody listens. */
 void lb_engine_emit_result (LbEngine *self, const LbMatrix *out);

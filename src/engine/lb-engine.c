@@ -84,6 +84,27 @@ lb_engine_get_name (LbEngine *self)
   return LB_ENGINE_GET_CLASS (self)->get_name (self);
 }
 
+/**
+ * lb_product_clamp:
+ * @values: an operand
+ * @range: (nullable): lo, hi
+ *
+ * Returns: (transfer full): the values that an engine with ranges shows
+ */
+LbMatrix *
+lb_product_clamp (const LbMatrix *values, const float *range)
+{
+  LbMatrix *clamped;
+
+  if (range == NULL)
+    return lb_matrix_ref ((LbMatrix *) values);
+  clamped = lb_matrix_copy (values);
+  for (gsize row = 0; row < clamped->rows; row++)
+    for (gsize i = 0; i < clamped->columns; i++)
+      lb_matrix_row (clamped, row)[i] = CLAMP (lb_matrix_get (clamped, row, i), range[0], range[1]);
+  return clamped;
+}
+
 static LbMatrix *
 view_rows (const LbMatrix *matrix, gsize rows, guint nth)
 {

@@ -30,13 +30,16 @@ lb_attention_experiment_prepare (LbExperiment *experiment, GError **error)
 {
   LbAttentionExperiment *self = (LbAttentionExperiment *) experiment;
   g_autoptr (LbForward) forward = lb_forward_new (self->text.model);
-  LbMatrix *q = NULL;
-  LbMatrix *k = NULL;
+  const float *ranges = lb_model_get_ranges (self->text.model, self->layer, LB_OP_QK);
+  g_autoptr (LbMatrix) q = NULL;
+  g_autoptr (LbMatrix) k = NULL;
 
   if (!lb_forward_get_operands (forward, lb_experiment_text_get_tokens (&self->text), self->text.tokens->len,
                                 self->layer, self->head, LB_OP_QK, &q, &k, error))
     return FALSE;
-  lb_experiment_add_part (experiment, q, k, FALSE, LB_PRODUCT_ATTENTION);
+  lb_experiment_add_part (experiment, lb_product_clamp (q, ranges),
+                          lb_product_clamp (k, ranges != NULL ? ranges + 2 : NULL), FALSE,
+                          LB_PRODUCT_ATTENTION);
   return TRUE;
 }
 

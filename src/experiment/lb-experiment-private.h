@@ -65,8 +65,6 @@ void lb_experiment_set_operands (LbExperimentPart *part, LbMatrix *a, LbMatrix *
 /* Measures part @nth: waits while paused, stores, tells. */
 gboolean lb_experiment_measure_part (
     LbExperiment *self, LbEngine *engine, guint nth, GCancellable *cancellable, GError **error);
-/* A copy of @values held within @range, low and high; NULL: as they are. */
-LbMatrix *lb_experiment_clamp (const LbMatrix *values, const float *range);
 guint lb_experiment_get_n_parts (LbExperiment *self);
 GPtrArray *lb_experiment_get_parts (LbExperiment *self);
 LbExperimentPart *lb_experiment_get_part (LbExperiment *self, guint nth);

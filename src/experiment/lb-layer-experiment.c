@@ -32,17 +32,6 @@ is_attention (LbTransformerOp op)
   return op == LB_OP_QK || op == LB_OP_AV;
 }
 
-LbMatrix *
-lb_experiment_clamp (const LbMatrix *values, const float *range)
-{
-  LbMatrix *clamped = lb_matrix_copy (values);
-
-  for (gsize r = 0; range != NULL && r < clamped->rows; r++)
-    for (gsize c = 0; c < clamped->columns; c++)
-      lb_matrix_row (clamped, r)[c] = CLAMP (lb_matrix_get (values, r, c), range[0], range[1]);
-  return clamped;
-}
-
 static gboolean
 lb_layer_experiment_prepare (LbExperiment *experiment, GError **error)
 {
@@ -55,8 +44,8 @@ lb_layer_experiment_prepare (LbExperiment *experiment, GError **error)
   if (!lb_forward_get_operands (forward, lb_experiment_text_get_tokens (&self->text), self->text.tokens->len,
                                 self->layer, self->head, self->op, &a, &b, error))
     return FALSE;
-  lb_experiment_add_part (experiment, lb_experiment_clamp (a, ranges),
-                          lb_experiment_clamp (b, ranges != NULL ? ranges + 2 : NULL), FALSE,
+  lb_experiment_add_part (experiment, lb_product_clamp (a, ranges),
+                          lb_product_clamp (b, ranges != NULL ? ranges + 2 : NULL), FALSE,
                           is_attention (self->op) ? LB_PRODUCT_ATTENTION : LB_PRODUCT_LINEAR);
   return TRUE;
 }

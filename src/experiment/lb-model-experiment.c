@@ -88,8 +88,8 @@ lb_pass_engine_multiply (LbEngine *engine,
 {
   LbPassEngine *self = LB_PASS_ENGINE (engine);
   const float *ranges = product->ranges;
-  LbMatrix *a = lb_experiment_clamp (product->a, ranges);
-  LbMatrix *b = lb_experiment_clamp (product->b, ranges != NULL ? ranges + 2 : NULL);
+  LbMatrix *a = lb_product_clamp (product->a, ranges);
+  LbMatrix *b = lb_product_clamp (product->b, ranges != NULL ? ranges + 2 : NULL);
 
   if (self->bench != NULL)
     return measure (self, a, b, out, cancellable, error);
