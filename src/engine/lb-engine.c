@@ -89,17 +89,14 @@ lb_engine_get_name (LbEngine *self)
  * @values: an operand
  * @range: (nullable): lo, hi
  *
- * Returns: (transfer full): the values that an engine with ranges shows
+ * Returns: (transfer full): a copy, as an engine with ranges shows it
  */
 LbMatrix *
 lb_product_clamp (const LbMatrix *values, const float *range)
 {
-  LbMatrix *clamped;
+  LbMatrix *clamped = lb_matrix_copy (values);
 
-  if (range == NULL)
-    return lb_matrix_ref ((LbMatrix *) values);
-  clamped = lb_matrix_copy (values);
-  for (gsize row = 0; row < clamped->rows; row++)
+  for (gsize row = 0; range != NULL && row < clamped->rows; row++)
     for (gsize i = 0; i < clamped->columns; i++)
       lb_matrix_row (clamped, row)[i] = CLAMP (lb_matrix_get (clamped, row, i), range[0], range[1]);
   return clamped;

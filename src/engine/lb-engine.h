@@ -74,8 +74,8 @@ lb_product_get_heads (const LbProduct *product)
   return MAX (product->heads, 1);
 }
 
-/* What engines show of an operand: @values within their @range, lo and hi, as a
- * new matrix; without a range (NULL) @values themselves, referenced. */
+/* What engines show of an operand: a copy of @values, within @range, lo and hi,
+ * if there is one (else NULL). */
 LbMatrix *lb_product_clamp (const LbMatrix *values, const float *range);
 
 /* What a product cost; added to by every multiply. */
