@@ -11,6 +11,7 @@
  * answer until the light is switched off for it. */
 #define LOOK_US (100 * 1000)
 #define ANSWER_US G_USEC_PER_SEC
+#define QUERY_US (150 * 1000)
 /* For switching off, reading back included; then again, after a pause. */
 #define OFF_US (300 * 1000)
 #define OFF_PAUSE_US (50 * 1000)
@@ -458,23 +459,25 @@ serve (LightKeeper *self)
 }
 
 /* With the lock held; lets go of it meanwhile. Looks after the light while it is
- * on: one query most often, and switching off cuts it short. */
+ * on: one query, which switching off waits for rather than abort it, because
+ * aborting takes longer. *@seen_us: when it last answered. */
 static void
-look (LightKeeper *self)
+look (LightKeeper *self, gint64 *seen_us)
 {
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-  const LbUsbCall call = { cancellable, g_get_monotonic_time () + ANSWER_US, NULL };
+  const LbUsbCall call = { NULL, g_get_monotonic_time () + QUERY_US, NULL };
   g_autoptr (GError) error = NULL;
   gboolean on = FALSE, seen;
 
-  self->cancellable = cancellable;
   g_mutex_unlock (&self->lock);
   seen = lb_scpi_light_read_output (self->light, &on, &call, &error);
   if (seen && !on)
     read_state (self, &call, NULL);
   note_gone (self);
   g_mutex_lock (&self->lock);
-  self->cancellable = NULL;
+  if (seen)
+    *seen_us = g_get_monotonic_time ();
+  else if (!self->gone && g_get_monotonic_time () - *seen_us < ANSWER_US)
+    return;
   if ((seen && on) || !self->lit || self->off_wanted != self->off_done)
     return;
   g_free (self->why_off);
@@ -500,7 +503,7 @@ static gpointer
 keeper_thread (gpointer user_data)
 {
   LightKeeper *self = user_data;
-  gint64 look_us = 0;
+  gint64 look_us = 0, seen_us = 0;
 
   g_mutex_lock (&self->lock);
   for (;;)
@@ -511,7 +514,8 @@ keeper_thread (gpointer user_data)
       if (self->requests.length > 0)
         {
           serve (self);
-          look_us = g_get_monotonic_time () + LOOK_US;
+          seen_us = g_get_monotonic_time ();
+          look_us = seen_us + LOOK_US;
         }
       else if (!dark)
         g_cond_wait_until (&self->changed, &self->lock, g_get_monotonic_time () + OFF_PAUSE_US);
@@ -521,7 +525,7 @@ keeper_thread (gpointer user_data)
         break;
       else if (self->lit && !self->gone && g_get_monotonic_time () >= look_us)
         {
-          look (self);
+          look (self, &seen_us);
           look_us = g_get_monotonic_time () + LOOK_US;
         }
       else if (self->lit && !self->gone)
