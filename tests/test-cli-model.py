@@ -9,46 +9,17 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 
 import numpy
 
 import tap
+from program import CLI, FAST, HOME, cli, environment, refused
 
-CLI = sys.argv[1]
-HOME = pathlib.Path(tempfile.mkdtemp(prefix="lightbench-cli-model-"))
 DATA = pathlib.Path(os.environ["LIGHTBENCH_DATA_DIR"])
 REFERENCE = pathlib.Path(__file__).parent / "data" / "reference"
 # Some 1,000 tokens of English with all kinds of lines.
 TEXT = HOME / "text.txt"
 TEXT.write_text((DATA.parent / "COPYING").read_text()[:6000])
-FAST = ("--fidelity", "fast", "--seed", "3")
-
-
-def environment(**more):
-    env = dict(os.environ, LIGHTBENCH_HOME=str(HOME / "home"), LC_ALL="C.UTF-8")
-    env.update(more)
-    return env
-
-
-def cli(*arguments, code=0, **more):
-    """Runs it; returns its output. Anything but the expected exit code fails."""
-    done = subprocess.run([CLI, *map(str, arguments)], capture_output=True, text=True, env=environment(**more),
-                          timeout=300)
-    tap.check(done.returncode == code, f"exit code {done.returncode}, not {code}: {done.stderr[-2000:]}")
-    return done
-
-
-def refused(*arguments, code, says):
-    """One clear line on standard error that names the thing, and nothing else."""
-    done = cli(*arguments, code=code)
-    lines = done.stderr.strip().splitlines()
-    tap.check(len(lines) == 1, f"not one line: {done.stderr}")
-    tap.check(lines[0].startswith("lightbench-cli: "), lines[0])
-    for word in says:
-        tap.check(word in lines[0], f"does not name {word}: {lines[0]}")
-    tap.check(done.stdout == "", done.stdout)
 
 
 def perplexity(*arguments, **more):
@@ -269,6 +240,29 @@ def _():
             says=["damaged.tsv"])
     refused("multiply", *operands, "-o", HOME / "no.npy", "--engine", "noise", "--slm-lut", HOME / "none.tsv",
             code=1, says=["none.tsv"])
+
+
+@tap.test("/cli/model/noise-model-of-a-bench-stands-in-for-it")
+def _():
+    session, file = HOME / "noise.lbsession", HOME / "noise.json"
+    cli("calibrate", *FAST, "--session", session)
+    cli("calibrations", *FAST, "--session", session, "--noise-model", file)
+    rng = numpy.random.default_rng(4)
+    a, b = rng.uniform(-1, 1, (60, 64)).astype("f4"), rng.uniform(-1, 1, (50, 64)).astype("f4")
+    numpy.save(HOME / "na.npy", a)
+    numpy.save(HOME / "nb.npy", b)
+    errors = {}
+    for name, arguments in (("bench", ("--engine", "bench", *FAST, "--session", session)),
+                            ("model", ("--engine", "noise", "--noise-model", file))):
+        out = HOME / f"n-{name}.npy"
+        cli("multiply", HOME / "na.npy", HOME / "nb.npy", "-o", out, "--photons", 2000, *arguments)
+        errors[name] = (numpy.load(out) - a @ b.T).std()
+    # Another world's products, the same size of error: within a fifth.
+    tap.check(0.8 < errors["model"] / errors["bench"] < 1.25, errors)
+    refused("multiply", HOME / "na.npy", HOME / "nb.npy", "-o", HOME / "x.npy", "--engine", "noise",
+            "--noise-model", file, "--mode", "moment", code=2, says=["--mode"])
+    refused("multiply", HOME / "na.npy", HOME / "nb.npy", "-o", HOME / "x.npy", "--engine", "noise",
+            "--noise-model", HOME / "missing.json", code=1, says=["missing.json"])
 
 
 @tap.test("/cli/model/wrong-options-are-refused")

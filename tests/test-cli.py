@@ -10,44 +10,15 @@ import stat
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
 import numpy
 
 import tap
+from program import CLI, FAST, HOME, cli, environment, refused
 
-CLI, APPLICATION = sys.argv[1:3]
-HOME = pathlib.Path(tempfile.mkdtemp(prefix="lightbench-cli-"))
+APPLICATION = sys.argv[2]
 MODEL = pathlib.Path(os.environ["LIGHTBENCH_DATA_DIR"]) / "models" / "model-d64"
-
-
-def environment(**more):
-    env = dict(os.environ, LIGHTBENCH_HOME=str(HOME / "home"), LC_ALL="C.UTF-8")
-    env.update(more)
-    return env
-
-
-def cli(*arguments, code=0, **more):
-    """Runs it; returns its output. Anything but the expected exit code fails."""
-    done = subprocess.run([CLI, *map(str, arguments)], capture_output=True, text=True, env=environment(**more),
-                          timeout=300)
-    tap.check(done.returncode == code, f"exit code {done.returncode}, not {code}: {done.stderr[-2000:]}")
-    return done
-
-
-def refused(*arguments, code, says):
-    """One clear line on standard error that names the thing, and nothing else."""
-    done = cli(*arguments, code=code)
-    lines = done.stderr.strip().splitlines()
-    tap.check(len(lines) == 1, f"not one line: {done.stderr}")
-    tap.check(lines[0].startswith("lightbench-cli: "), lines[0])
-    for word in says:
-        tap.check(word in lines[0], f"does not name {word}: {lines[0]}")
-    tap.check(done.stdout == "", done.stdout)
-
-
-FAST = ("--fidelity", "fast", "--seed", "3")
 
 
 @tap.test("/cli/version-and-help")
