@@ -115,11 +115,13 @@ get_model (const Camera &camera)
   return camera.properties ().get (properties::Model).value_or (camera.id ());
 }
 
+/* Not by count() or at(): in 0.0.3 these ask whether libcamera knows the control,
+ * not whether the camera has it. */
 template <typename T>
 bool
 has (const Camera &camera, const Control<T> &control)
 {
-  return camera.controls ().count (control.id ()) > 0;
+  return camera.controls ().find (control.id ()) != camera.controls ().end ();
 }
 
 /* Range of a control; FALSE if there is none. */
@@ -129,7 +131,7 @@ get_range (const Camera &camera, const Control<T> &control, double *low, double 
 {
   if (!has (camera, control))
     return FALSE;
-  const ControlInfo &info = camera.controls ().at (control.id ());
+  const ControlInfo &info = camera.controls ().find (control.id ())->second;
   *low = static_cast<double> (info.min ().get<T> ());
   *high = static_cast<double> (info.max ().get<T> ());
   return *high >= *low;
@@ -262,7 +264,7 @@ _LbCameraLink::read_info ()
   info.has_gain = get_range (*camera, controls::AnalogueGain, &info.gain_min, &info.gain_max);
   if (has (*camera, controls::FrameDurationLimits))
     {
-      const ControlInfo &limits = camera->controls ().at (controls::FrameDurationLimits.id ());
+      const ControlInfo &limits = camera->controls ().find (controls::FrameDurationLimits.id ())->second;
 
       low = static_cast<double> (limits.min ().get<int64_t> ());
       high = static_cast<double> (limits.max ().get<int64_t> ());
