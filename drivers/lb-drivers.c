@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <lb-display.h>
+#include <lb-libcamera.h>
 #include <lb-simulated.h>
 #include <lb-usb.h>
 
@@ -15,7 +16,7 @@
 const LbDriver *
 lb_drivers_get (void)
 {
-  static LbDriver table[4];
+  static LbDriver table[5];
   static gsize ready;
 
   if (g_once_init_enter (&ready))
@@ -23,6 +24,7 @@ lb_drivers_get (void)
       table[0] = lb_simulated_driver;
       table[1] = lb_display_driver;
       table[2] = lb_usb_driver;
+      table[3] = lb_libcamera_driver;
       g_once_init_leave (&ready, 1);
     }
   return table;

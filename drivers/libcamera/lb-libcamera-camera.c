@@ -1,0 +1,798 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <math.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "lb-apart.h"
+#include "lb-camera-link.h"
+#include "lb-libcamera-private.h"
+#include "lb-libcamera.h"
+
+/* A camera of libcamera. Its calls that may hang run apart (lb-apart.h). */
+
+#define CLOSE_US (2 * G_USEC_PER_SEC)
+#define SLICE_US (100 * 1000)
+#define BUFFERS_MIN 4
+/* Pictures that wait to be picked up; the other buffers are the camera's. */
+#define KEEP 2
+/* Of a camera that does not say, before it has streamed. */
+#define PERIOD_US (G_USEC_PER_SEC / 30.0)
+/* So that groups of packed pixels are whole. */
+#define REGION_STEP 4
+#define POOL_SIZE 8
+
+#define LB_TYPE_LIBCAMERA_CAMERA (lb_libcamera_camera_get_type ())
+G_DECLARE_FINAL_TYPE (LbLibcameraCamera, lb_libcamera_camera, LB, LIBCAMERA_CAMERA, LbCamera)
+
+struct _LbLibcameraCamera
+{
+  LbCamera parent_instance;
+  GVariant *options; /* the texts of `choice` are in it */
+  LbCameraChoice choice;
+
+  LbCameraLink *link; /* NULL: not open */
+  LbFrameQueue *queue;
+  LbCameraEntry *entry;
+  LbCameraMode mode;
+  const LbPixelFormat *format;
+  guint width, height; /* of the sensor's picture as it comes out */
+  LbCameraFormat region;
+  GAsyncQueue *pool; /* of Buffer, of the present region */
+
+  gboolean running;
+  guint buffers;
+  gsize stride;
+  double exposure_us, gain;         /* wanted, from frame valid_from on */
+  double old_exposure_us, old_gain; /* before it */
+  guint64 valid_from;
+  guint64 damaged; /* too short */
+};
+
+G_DEFINE_FINAL_TYPE (LbLibcameraCamera, lb_libcamera_camera, LB_TYPE_CAMERA)
+
+/* --- Calls that run apart -------------------------------------------------------------------- */
+
+/* What such a call needs and yields; it may outlive the device. */
+typedef struct
+{
+  LbCameraChoice choice;
+  GVariant *options;
+  LbFrameQueue *queue;
+  gpointer loss; /* Loss, until the link has it */
+  LbCameraEntry *entry;
+  LbCameraLink *link;
+  LbCameraMode mode;
+  guint buffers;
+  LbCameraControls controls;
+  LbCameraTiming timing;
+  gsize stride, length;
+} Call;
+
+/* Whom to tell that the camera is gone. */
+typedef struct
+{
+  GWeakRef device;
+  LbFrameQueue *queue;
+} Loss;
+
+static void
+loss_free (gpointer data)
+{
+  Loss *loss = data;
+
+  g_weak_ref_clear (&loss->device);
+  lb_frame_queue_unref (loss->queue);
+  g_free (loss);
+}
+
+/* On libcamera's thread. */
+static void
+lost_cb (gpointer data)
+{
+  Loss *loss = data;
+  g_autoptr (LbDevice) device = g_weak_ref_get (&loss->device);
+
+  lb_frame_queue_lose (loss->queue);
+  if (device != NULL)
+    lb_device_set_state (device, LB_DEVICE_ABSENT);
+}
+
+static void
+call_clear (gpointer data)
+{
+  Call *call = data;
+
+  g_clear_pointer (&call->options, g_variant_unref);
+  g_clear_pointer (&call->loss, loss_free);
+  g_clear_pointer (&call->entry, lb_camera_entry_free);
+  g_clear_pointer (&call->link, lb_camera_link_unref);
+  g_clear_pointer (&call->queue, lb_frame_queue_unref);
+}
+
+static void
+call_unref (gpointer data)
+{
+  g_atomic_rc_box_release_full (data, call_clear);
+}
+
+static Call *
+call_new (LbLibcameraCamera *self)
+{
+  Call *call = g_atomic_rc_box_new0 (Call);
+
+  call->choice = self->choice;
+  call->options = g_variant_ref (self->options);
+  call->queue = lb_frame_queue_ref (self->queue);
+  call->mode = self->mode;
+  if (self->link != NULL)
+    call->link = lb_camera_link_ref (self->link);
+  return call;
+}
+
+static gboolean
+open_apart (gpointer data, GError **error)
+{
+  Call *call = data;
+  g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func ((GDestroyNotify) lb_camera_entry_free);
+  const LbCameraEntry *found;
+
+  if (!lb_camera_link_list (entries, error))
+    return FALSE;
+  for (guint i = 0; i < entries->len; i++)
+    lb_camera_entry_look_up (g_ptr_array_index (entries, i), "/sys");
+  found = lb_camera_choice_find (&call->choice, entries, error);
+  if (found == NULL)
+    return FALSE;
+  call->entry = lb_camera_entry_copy (found);
+  call->link = lb_camera_link_open (found->id, lost_cb, g_steal_pointer (&call->loss), loss_free, error);
+  return call->link != NULL;
+}
+
+static gboolean
+start_apart (gpointer data, GError **error)
+{
+  Call *call = data;
+
+  lb_frame_queue_begin (call->queue, lb_camera_link_recycle, call->link);
+  if (lb_camera_link_start (call->link, &call->mode, call->buffers, &call->controls, &call->timing,
+                            call->queue, &call->stride, &call->length, error))
+    return TRUE;
+  lb_frame_queue_end (call->queue);
+  return FALSE;
+}
+
+static gboolean
+stop_apart (gpointer data, GError **error)
+{
+  Call *call = data;
+
+  lb_frame_queue_end (call->queue);
+  return lb_camera_link_stop (call->link, error);
+}
+
+/* The last reference to the link is that of the call, so it is released there. */
+static gboolean
+close_apart (gpointer data, GError **error)
+{
+  Call *call = data;
+  gboolean done = stop_apart (call, error);
+
+  g_clear_pointer (&call->link, lb_camera_link_unref);
+  return done;
+}
+
+/* Runs @func on @call, of which it takes one of two references. */
+static gboolean
+run_apart (LbLibcameraCamera *self,
+           const char *what,
+           LbApartFunc func,
+           Call *call,
+           GCancellable *cancellable,
+           gint64 deadline_us,
+           GError **error)
+{
+  gboolean abandoned;
+  gboolean done = lb_apart_run (func, g_atomic_rc_box_acquire (call), call_unref, LB_DEVICE (self),
+                                cancellable, deadline_us >= 0 ? deadline_us : G_MAXINT64, &abandoned, error);
+
+  if (abandoned)
+    {
+      /* The link is in use there and cannot be used again. */
+      g_clear_pointer (&self->link, lb_camera_link_unref);
+      self->running = FALSE;
+      lb_device_set_state (LB_DEVICE (self), LB_DEVICE_FAULTED);
+    }
+  if (!done)
+    g_prefix_error (error, "%s: ", what);
+  return done;
+}
+
+/* --- Open and close ---------------------------------------------------------------------------- */
+
+/* Lets go of the camera, apart, and waits until @until_us for that. */
+static gboolean
+let_go (LbLibcameraCamera *self, gint64 until_us, GError **error)
+{
+  gboolean abandoned;
+  Call *call;
+
+  self->running = FALSE;
+  if (self->link == NULL)
+    return TRUE;
+  call = call_new (self);
+  g_clear_pointer (&self->link, lb_camera_link_unref);
+  return lb_apart_run (close_apart, call, call_unref, NULL, NULL, until_us, &abandoned, error);
+}
+
+static gint64
+closing_until (gint64 deadline_us)
+{
+  gint64 until_us = g_get_monotonic_time () + CLOSE_US;
+
+  return deadline_us >= 0 ? MIN (deadline_us, until_us) : until_us;
+}
+
+/* What every call begins with. */
+static gboolean
+check (LbLibcameraCamera *self, const char *what, GError **error)
+{
+  if (self->link != NULL && lb_camera_link_is_lost (self->link))
+    {
+      let_go (self, 0, NULL);
+      lb_device_set_state (LB_DEVICE (self), LB_DEVICE_ABSENT);
+      g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT,
+                   _ ("%s: the camera was unplugged; plug it in and connect again"), what);
+      return FALSE;
+    }
+  if (self->link != NULL)
+    return TRUE;
+  if (lb_device_get_state (LB_DEVICE (self)) == LB_DEVICE_FAULTED)
+    g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_FAULTED,
+                 _ ("%s: the camera hangs; unplug it, plug it in and connect again"), what);
+  else
+    g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT,
+                 _ ("%s: the camera is not open; connect the bench"), what);
+  return FALSE;
+}
+
+static void
+set_region (LbLibcameraCamera *self, const LbCameraFormat *region)
+{
+  self->region = *region;
+  g_clear_pointer (&self->pool, g_async_queue_unref);
+  self->pool = g_async_queue_new_full (g_free);
+}
+
+/* What the open camera will be used as. */
+static gboolean
+settle (LbLibcameraCamera *self, GError **error)
+{
+  const LbCameraLinkInfo *info = lb_camera_link_get_info (self->link);
+  GArray *modes = lb_camera_link_get_modes (self->link);
+  const LbCameraMode *mode =
+      lb_camera_choice_get_mode (&self->choice, (const LbCameraMode *) modes->data, modes->len, error);
+  guint divisor;
+
+  if (mode == NULL)
+    return FALSE;
+  if (!info->has_exposure)
+    {
+      g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_UNSUPPORTED,
+                   _ ("the exposure time of the %s cannot be set, so it cannot measure"), self->entry->model);
+      return FALSE;
+    }
+  self->mode = *mode;
+  self->format = lb_pixel_format_find (mode->format);
+  divisor = lb_pixel_format_get_divisor (self->format);
+  self->width = mode->width / divisor / REGION_STEP * REGION_STEP;
+  self->height = mode->height / divisor / REGION_STEP * REGION_STEP;
+  set_region (self, &(LbCameraFormat){ 0, 0, self->width, self->height, self->format->bits });
+  self->exposure_us = self->old_exposure_us = CLAMP (1000, info->exposure_min_us, info->exposure_max_us);
+  self->gain = self->old_gain = info->has_gain ? CLAMP (1, info->gain_min, info->gain_max) : 1;
+  self->valid_from = 0;
+  self->damaged = 0;
+  return TRUE;
+}
+
+static gboolean
+camera_open (LbDevice *device, GCancellable *cancellable, gint64 deadline_us, GError **error)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (device);
+  Loss *loss = g_new0 (Loss, 1);
+  gboolean done;
+  Call *call;
+
+  let_go (self, closing_until (deadline_us), NULL);
+  lb_device_set_state (device, LB_DEVICE_ABSENT);
+  g_clear_pointer (&self->queue, lb_frame_queue_unref);
+  self->queue = lb_frame_queue_new (KEEP);
+  g_weak_ref_init (&loss->device, self);
+  loss->queue = lb_frame_queue_ref (self->queue);
+  call = call_new (self);
+  call->loss = loss;
+  done = run_apart (self, "open", open_apart, call, cancellable, deadline_us, error);
+  if (done)
+    {
+      self->link = g_steal_pointer (&call->link);
+      g_clear_pointer (&self->entry, lb_camera_entry_free);
+      self->entry = g_steal_pointer (&call->entry);
+    }
+  call_unref (call);
+  if (!done)
+    return FALSE;
+  if (!settle (self, error))
+    {
+      let_go (self, closing_until (deadline_us), NULL);
+      g_prefix_error (error, "open: ");
+      return FALSE;
+    }
+  lb_device_set_state (device, LB_DEVICE_CONNECTED);
+  return TRUE;
+}
+
+static gboolean
+camera_close (LbDevice *device, GCancellable *cancellable, gint64 deadline_us, GError **error)
+{
+  gboolean done = let_go (LB_LIBCAMERA_CAMERA (device), closing_until (deadline_us), error);
+
+  lb_device_set_state (device, LB_DEVICE_ABSENT);
+  if (!done)
+    g_prefix_error (error, "close: ");
+  return done;
+}
+
+static LbIdentity *
+camera_get_identity (LbDevice *device, GCancellable *cancellable, gint64 deadline_us, GError **error)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (device);
+
+  if (!check (self, "identity", error))
+    return NULL;
+  /* A camera without a serial number is known by where it is plugged in. */
+  return lb_identity_new (LB_LIBCAMERA_DRIVER, self->entry->maker, self->entry->model,
+                          self->entry->serial[0] != '\0' ? self->entry->serial : self->entry->id, NULL);
+}
+
+/* --- Settings ------------------------------------------------------------------------------------- */
+
+static double
+get_period_us (LbLibcameraCamera *self)
+{
+  const LbCameraLinkInfo *info = lb_camera_link_get_info (self->link);
+  double measured_us = lb_frame_queue_get_period_us (self->queue);
+  double period_us = info->has_period ? info->period_min_us : measured_us > 0 ? measured_us : PERIOD_US;
+
+  return self->choice.rate_hz > 0 ? MAX (period_us, G_USEC_PER_SEC / self->choice.rate_hz) : period_us;
+}
+
+static gboolean
+camera_get_caps (
+    LbCamera *camera, LbCameraCaps *caps, GCancellable *cancellable, gint64 deadline_us, GError **error)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (camera);
+  const LbCameraLinkInfo *info;
+
+  if (!check (self, "get caps", error))
+    return FALSE;
+  info = lb_camera_link_get_info (self->link);
+  *caps = (LbCameraCaps){
+    .width = self->width,
+    .height = self->height,
+    .bits = self->format->bits,
+    .exposure_min_us = info->exposure_min_us,
+    .exposure_max_us = info->exposure_max_us,
+    .gain_min = info->has_gain ? info->gain_min : 1,
+    .gain_max = info->has_gain ? info->gain_max : 1,
+    .frame_period_us = get_period_us (self),
+    .readout_us = self->choice.readout_us,
+    .has_region = TRUE,
+    .region_step = REGION_STEP,
+    .time_stamp = info->sensor_stamps ? LB_TIME_STAMP_DEVICE : LB_TIME_STAMP_HOST_ARRIVAL,
+  };
+  return TRUE;
+}
+
+/* The region of whole steps around the one that is wanted. It is cut out of the
+ * whole picture here: the sensor's rate stays the same. */
+static gboolean
+fit_region (LbLibcameraCamera *self, const LbCameraFormat *want, LbCameraFormat *region)
+{
+  *region = (LbCameraFormat){ 0, 0, self->width, self->height, self->format->bits };
+  if (want->bits != 0 && want->bits != self->format->bits)
+    return FALSE;
+  if (want->width == 0)
+    return TRUE;
+  if (want->width > self->width || want->x > self->width - want->width || want->height == 0 ||
+      want->height > self->height || want->y > self->height - want->height)
+    return FALSE;
+  region->x = want->x / REGION_STEP * REGION_STEP;
+  region->y = want->y / REGION_STEP * REGION_STEP;
+  region->width = (want->x + want->width + REGION_STEP - 1) / REGION_STEP * REGION_STEP - region->x;
+  region->height = (want->y + want->height + REGION_STEP - 1) / REGION_STEP * REGION_STEP - region->y;
+  return TRUE;
+}
+
+static gboolean
+camera_configure (LbCamera *camera,
+                  const LbCameraFormat *want,
+                  LbCameraFormat *actual,
+                  GCancellable *cancellable,
+                  gint64 deadline_us,
+                  GError **error)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (camera);
+  LbCameraFormat region;
+
+  if (!check (self, "configure", error))
+    return FALSE;
+  if (self->running)
+    {
+      g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_BUSY,
+                           _ ("configure: the camera is running; stop it first"));
+      return FALSE;
+    }
+  if (!fit_region (self, want, &region))
+    {
+      g_set_error (
+          error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_FORMAT,
+          _ ("configure: the camera has no region of %u x %u at (%u, %u) with %u bits; it has %u x %u "
+             "pixels and %u bits"),
+          want->width, want->height, want->x, want->y, want->bits, self->width, self->height,
+          self->format->bits);
+      return FALSE;
+    }
+  set_region (self, &region);
+  if (actual != NULL)
+    *actual = region;
+  return TRUE;
+}
+
+static LbCameraControls
+get_controls (LbLibcameraCamera *self)
+{
+  LbCameraControls controls = { self->exposure_us, self->gain,
+                                MAX (get_period_us (self), self->exposure_us) };
+
+  return controls;
+}
+
+/* Sends what changed with the next buffer; from when on it is in force. */
+static void
+apply (LbLibcameraCamera *self, double exposure_us, double gain)
+{
+  LbCameraControls controls;
+
+  self->old_exposure_us = self->exposure_us;
+  self->old_gain = self->gain;
+  self->exposure_us = exposure_us;
+  self->gain = gain;
+  self->valid_from = lb_frame_queue_get_next_sequence (self->queue);
+  if (!self->running)
+    return;
+  controls = get_controls (self);
+  lb_camera_link_set_controls (self->link, &controls);
+  lb_frame_queue_hurry (self->queue);
+  /* Sensors take it with the request, behind those that are queued already; the
+   * others as soon as it is sent, which may need one more picture. */
+  self->valid_from += 1 + self->choice.control_delay;
+  if (lb_camera_link_get_info (self->link)->sensor_stamps)
+    self->valid_from += self->buffers;
+}
+
+static gboolean
+camera_set_exposure (LbCamera *camera,
+                     double exposure_us,
+                     double gain,
+                     double *actual_exposure_us,
+                     double *actual_gain,
+                     guint64 *valid_from_sequence,
+                     GCancellable *cancellable,
+                     gint64 deadline_us,
+                     GError **error)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (camera);
+  LbCameraCaps caps;
+
+  if (!check (self, "set exposure", error) ||
+      !camera_get_caps (camera, &caps, cancellable, deadline_us, error))
+    return FALSE;
+  if (!(exposure_us >= caps.exposure_min_us && exposure_us <= caps.exposure_max_us && gain >= caps.gain_min &&
+        gain <= caps.gain_max))
+    {
+      g_set_error (
+          error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_RANGE,
+          _ ("set exposure: %.1f us at gain %.2f is out of range: %.0f us to %.3f s, gain %.2f to %.2f"),
+          exposure_us, gain, caps.exposure_min_us, caps.exposure_max_us / G_USEC_PER_SEC, caps.gain_min,
+          caps.gain_max);
+      return FALSE;
+    }
+  exposure_us = lb_camera_choice_round_exposure (
+      exposure_us, !lb_camera_link_get_info (self->link)->sensor_stamps, caps.exposure_min_us);
+  if (exposure_us != self->exposure_us || gain != self->gain)
+    apply (self, exposure_us, gain);
+  if (actual_exposure_us != NULL)
+    *actual_exposure_us = self->exposure_us;
+  if (actual_gain != NULL)
+    *actual_gain = self->gain;
+  if (valid_from_sequence != NULL)
+    *valid_from_sequence = self->valid_from;
+  return TRUE;
+}
+
+/* --- Start and stop --------------------------------------------------------------------------------- */
+
+static gboolean
+check_length (LbLibcameraCamera *self, const Call *call, GError **error)
+{
+  gsize extent = lb_pixel_format_get_extent (self->format, call->stride, self->width, self->height);
+
+  if (call->length >= extent)
+    return TRUE;
+  g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_PROTOCOL,
+               _ ("start: the camera's pictures have %.0f bytes, but %s needs %.0f"), (double) call->length,
+               self->format->name, (double) extent);
+  return FALSE;
+}
+
+static gboolean
+camera_stop (LbCamera *camera, GCancellable *cancellable, gint64 deadline_us, GError **error)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (camera);
+  gboolean abandoned, done;
+
+  if (!check (self, "stop", error))
+    return FALSE;
+  if (!self->running)
+    return TRUE;
+  self->running = FALSE;
+  done = lb_apart_run (stop_apart, call_new (self), call_unref, NULL, NULL, closing_until (deadline_us),
+                       &abandoned, error);
+  if (abandoned)
+    g_clear_pointer (&self->link, lb_camera_link_unref);
+  lb_device_set_state (LB_DEVICE (camera), abandoned ? LB_DEVICE_FAULTED : LB_DEVICE_CONNECTED);
+  if (!done)
+    g_prefix_error (error, "stop: ");
+  return done;
+}
+
+static gboolean
+camera_start (LbCamera *camera, guint buffers, GCancellable *cancellable, gint64 deadline_us, GError **error)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (camera);
+  gboolean done;
+  Call *call;
+
+  if (!check (self, "start", error))
+    return FALSE;
+  if (self->running)
+    return TRUE;
+  self->buffers = MAX (buffers, BUFFERS_MIN);
+  call = call_new (self);
+  call->buffers = self->buffers;
+  call->controls = get_controls (self);
+  call->timing = (LbCameraTiming){ self->choice.latency_us, self->choice.readout_us };
+  done = run_apart (self, "start", start_apart, call, cancellable, deadline_us, error);
+  if (done)
+    {
+      self->running = TRUE;
+      self->stride = call->stride;
+      /* The first pictures may still have what was in force before. */
+      self->old_exposure_us = self->exposure_us;
+      self->old_gain = self->gain;
+      self->valid_from = lb_frame_queue_get_next_sequence (self->queue) + self->choice.control_delay;
+      done = check_length (self, call, error);
+    }
+  call_unref (call);
+  if (done)
+    lb_device_set_state (LB_DEVICE (camera), LB_DEVICE_RUNNING);
+  else
+    camera_stop (camera, NULL, -1, NULL);
+  return done;
+}
+
+/* --- Frames -------------------------------------------------------------------------------------------- */
+
+/* Owner of a frame's pixels: goes back to its pool. */
+typedef struct
+{
+  GAsyncQueue *pool;
+  guint16 data[];
+} Buffer;
+
+static void
+buffer_release (gpointer data)
+{
+  Buffer *buffer = data;
+  GAsyncQueue *pool = buffer->pool;
+
+  buffer->pool = NULL;
+  if (g_async_queue_length (pool) < POOL_SIZE)
+    g_async_queue_push (pool, buffer);
+  else
+    g_free (buffer);
+  g_async_queue_unref (pool);
+}
+
+static Buffer *
+buffer_take (LbLibcameraCamera *self)
+{
+  Buffer *buffer = g_async_queue_try_pop (self->pool);
+
+  if (buffer == NULL)
+    buffer = g_malloc (sizeof *buffer + sizeof (guint16) * self->region.width * self->region.height);
+  buffer->pool = g_async_queue_ref (self->pool);
+  return buffer;
+}
+
+/* NULL: the picture is too short. */
+static LbFrame *
+unpack (LbLibcameraCamera *self, const LbCapture *capture)
+{
+  const LbCameraFormat *region = &self->region;
+  gsize extent = lb_pixel_format_get_extent (self->format, self->stride, self->width, self->height);
+  gboolean old = capture->sequence < self->valid_from;
+  LbFrame info = {
+    .x = region->x,
+    .y = region->y,
+    .width = region->width,
+    .height = region->height,
+    .bits = region->bits,
+    .start_us = capture->start_us,
+    .end_us = capture->end_us,
+    .sequence = capture->sequence,
+    .exposure_us = old ? self->old_exposure_us : self->exposure_us,
+    .gain = old ? self->old_gain : self->gain,
+  };
+  Buffer *buffer;
+
+  if (capture->bytes < extent)
+    return NULL;
+  if (capture->exposure_us > 0)
+    info.exposure_us = capture->exposure_us;
+  if (capture->gain > 0)
+    info.gain = capture->gain;
+  buffer = buffer_take (self);
+  info.data = buffer->data;
+  lb_pixel_format_unpack (self->format, self->choice.colour,
+                          lb_camera_link_begin_read (self->link, capture->slot), self->stride, region->x,
+                          region->y, region->width, region->height, buffer->data);
+  lb_camera_link_end_read (self->link, capture->slot);
+  return lb_frame_new (&info, buffer, buffer_release);
+}
+
+/* Whether it is worth waiting on. */
+static gboolean
+may_wait (LbLibcameraCamera *self, GCancellable *cancellable, gint64 deadline_us, GError **error)
+{
+  gint64 now_us = g_get_monotonic_time ();
+  double period_us = MAX (lb_frame_queue_get_period_us (self->queue), get_period_us (self));
+  double patience_us = MAX (G_USEC_PER_SEC, 3 * MAX (period_us, self->exposure_us));
+
+  if (!lb_device_waiting (LB_DEVICE (self), error))
+    return FALSE;
+  if (g_cancellable_is_cancelled (cancellable))
+    g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED, _ ("wait frame: cancelled"));
+  else if ((double) (now_us - lb_frame_queue_get_last_us (self->queue)) > patience_us)
+    {
+      lb_device_set_state (LB_DEVICE (self), LB_DEVICE_FAULTED);
+      g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_STALLED,
+                           _ ("wait frame: the camera sends no frames; disconnect and connect it"));
+    }
+  else if (deadline_us >= 0 && now_us >= deadline_us)
+    g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_TIMEOUT,
+                         _ ("wait frame: no frame of that time has come yet"));
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static LbFrame *
+camera_wait_frame (
+    LbCamera *camera, gint64 exposed_after_us, GCancellable *cancellable, gint64 deadline_us, GError **error)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (camera);
+
+  if (!check (self, "wait frame", error))
+    return NULL;
+  if (!self->running)
+    {
+      g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_STALLED,
+                           _ ("wait frame: the camera is not running; start it first"));
+      return NULL;
+    }
+  while (may_wait (self, cancellable, deadline_us, error))
+    {
+      gint64 until_us = g_get_monotonic_time () + SLICE_US;
+      LbFrame *frame = NULL;
+      LbCapture capture;
+
+      if (deadline_us >= 0)
+        until_us = MIN (until_us, deadline_us);
+      if (lb_frame_queue_take (self->queue, exposed_after_us, until_us, &capture) == LB_FRAME_QUEUE_FRAME)
+        {
+          frame = unpack (self, &capture);
+          lb_camera_link_recycle (capture.slot, self->link);
+          self->damaged += frame == NULL;
+        }
+      if (frame != NULL)
+        return frame;
+      if (!check (self, "wait frame", error))
+        return NULL;
+    }
+  return NULL;
+}
+
+static gboolean
+camera_get_counters (LbCamera *camera,
+                     guint64 *delivered,
+                     guint64 *dropped,
+                     guint64 *stale,
+                     GCancellable *cancellable,
+                     gint64 deadline_us,
+                     GError **error)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (camera);
+  guint64 picked_up, lost, old;
+
+  if (!check (self, "get counters", error))
+    return FALSE;
+  lb_frame_queue_get_counters (self->queue, &picked_up, &lost, &old);
+  if (delivered != NULL)
+    *delivered = picked_up - self->damaged;
+  if (dropped != NULL)
+    *dropped = lost + self->damaged;
+  if (stale != NULL)
+    *stale = old;
+  return TRUE;
+}
+
+/* --- Object ------------------------------------------------------------------------------------------------
+ */
+
+static void
+lb_libcamera_camera_finalize (GObject *object)
+{
+  LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (object);
+
+  let_go (self, 0, NULL);
+  g_clear_pointer (&self->queue, lb_frame_queue_unref);
+  g_clear_pointer (&self->entry, lb_camera_entry_free);
+  g_clear_pointer (&self->pool, g_async_queue_unref);
+  g_variant_unref (self->options);
+  G_OBJECT_CLASS (lb_libcamera_camera_parent_class)->finalize (object);
+}
+
+static void
+lb_libcamera_camera_class_init (LbLibcameraCameraClass *klass)
+{
+  LbDeviceClass *device_class = LB_DEVICE_CLASS (klass);
+  LbCameraClass *camera_class = LB_CAMERA_CLASS (klass);
+
+  G_OBJECT_CLASS (klass)->finalize = lb_libcamera_camera_finalize;
+  device_class->open = camera_open;
+  device_class->close = camera_close;
+  device_class->get_identity = camera_get_identity;
+  camera_class->get_caps = camera_get_caps;
+  camera_class->configure = camera_configure;
+  camera_class->set_exposure = camera_set_exposure;
+  camera_class->start = camera_start;
+  camera_class->stop = camera_stop;
+  camera_class->wait_frame = camera_wait_frame;
+  camera_class->get_counters = camera_get_counters;
+}
+
+static void
+lb_libcamera_camera_init (LbLibcameraCamera *self)
+{
+}
+
+LbDevice *
+lb_libcamera_camera_new (const LbCameraChoice *choice, GVariant *options)
+{
+  LbLibcameraCamera *self = g_object_new (LB_TYPE_LIBCAMERA_CAMERA, NULL);
+
+  self->choice = *choice;
+  self->options =
+      options != NULL ? g_variant_ref_sink (options) : g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
+  return LB_DEVICE (self);
+}
