@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "guest.h"
+
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+#define POLL_US (10 * 1000)
+#define TELL_MS 20000
+
+gint64
+guest_in (gint64 milliseconds)
+{
+  return g_get_monotonic_time () + milliseconds * 1000;
+}
+
+void
+guest_tell (const char *device, const char *command)
+{
+  g_autofree char *path = g_strdup_printf (GUEST_RESULTS "/ctl.%s", device);
+  gint64 end_us = guest_in (TELL_MS);
+
+  /* It is moved into place. */
+  g_assert_true (g_file_set_contents (path, command, -1, NULL));
+  while (g_access (path, F_OK) == 0)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, end_us);
+      g_usleep (POLL_US);
+    }
+}
+
+double
+guest_find (const char *device, const char *what)
+{
+  g_autofree char *path = g_strdup_printf (GUEST_RESULTS "/log.%s", device);
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  double found = -1;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return -1;
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      char *end;
+      double time_ms = g_ascii_strtod (lines[i], &end);
+
+      if (*end == ' ' && g_str_equal (end + 1, what))
+        found = time_ms;
+    }
+  return found;
+}
+
+double
+guest_wait_for (const char *device, const char *what, double after_ms, gint64 wait_ms)
+{
+  gint64 end_us = guest_in (wait_ms);
+  double found = guest_find (device, what);
+
+  while (found < after_ms && g_get_monotonic_time () < end_us)
+    {
+      g_usleep (POLL_US);
+      found = guest_find (device, what);
+    }
+  return found < after_ms ? -1 : found;
+}
+
+LbSetup *
+guest_make_setup (void)
+{
+  g_autoptr (GError) error = NULL;
+  LbSetup *setup = lb_setup_load (GUEST_RESULTS "/setup.json", LB_FIDELITY_PIXEL, &error);
+
+  g_assert_no_error (error);
+  return setup;
+}
+
+LbDevice *
+guest_make_device (const char *driver, LbRole role)
+{
+  LbDriverContext context = { .setup = guest_make_setup (), .clock = lb_clock_new_wall () };
+  g_autoptr (GError) error = NULL;
+  LbDevice *device = lb_drivers_find (driver)->create (&context, role, &error);
+
+  g_assert_no_error (error);
+  g_object_unref (context.setup);
+  g_object_unref (context.clock);
+  return device;
+}
+
+guint
+guest_count_descriptors (void)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc/self/fd", 0, NULL);
+  guint count = 0;
+
+  while (g_dir_read_name (folder) != NULL)
+    count++;
+  return count;
+}

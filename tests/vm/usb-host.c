@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+#include "../emulators/usb-instrument.h"
+#include "uvc-camera.h"
+
+/*
+ * usb-host KIND SOCKET FOLDER: plugs an emulated device into the machine at
+ * SOCKET. KIND: "camera", or an instrument's model ("CLD1015").
+ *
+ * Lines that appear in FOLDER/ctl.KIND (moved into place) are done and the file
+ * is removed: plug, unplug, mute, unmute, and "mark TEXT". FOLDER/log.KIND gets a
+ * line "MILLISECONDS WHAT" for each of them, and "lit", "dark" of a light source,
+ * "unknown COUNT" and "violations COUNT" of an instrument at the end.
+ */
+
+#define LIGHT_SERIAL "M00123456"
+#define TURN_MS 2
+#define CONTROL_US (10 * 1000)
+
+typedef struct
+{
+  const char *kind;
+  char *control, *log;
+  UsbRedir *link;
+  UvcCamera *camera; /* or */
+  UsbInstrument *instrument;
+  gboolean lit;
+  gint64 looked_us;
+} Host;
+
+static void
+note (Host *self, const char *what)
+{
+  g_autofree char *line = g_strdup_printf ("%.1f %s\n", (double) g_get_monotonic_time () / 1000, what);
+  FILE *file = fopen (self->log, "a");
+
+  g_assert_nonnull (file);
+  fputs (line, file);
+  fclose (file);
+}
+
+/* --- An instrument as a device --------------------------------------------------------- */
+
+static const guint8 *
+instrument_descriptors (gpointer device, gsize *length)
+{
+  return usb_instrument_get_descriptors (device, length);
+}
+
+static int
+instrument_control (gpointer device, const guint8 *setup, guint8 *data, int capacity)
+{
+  /* CLEAR_FEATURE (ENDPOINT_HALT). */
+  if (setup[0] == 2 && setup[1] == 1)
+    {
+      usb_instrument_clear_halt (device, setup[4]);
+      return 0;
+    }
+  return usb_instrument_control (device, setup, data, capacity);
+}
+
+static int
+instrument_out (gpointer device, guint8 endpoint, const guint8 *data, int length)
+{
+  return usb_instrument_out (device, data, length);
+}
+
+static int
+instrument_in (gpointer device, guint8 endpoint, guint8 *data, int capacity)
+{
+  return usb_instrument_in (device, data, capacity);
+}
+
+static void
+instrument_reset (gpointer device)
+{
+  usb_instrument_reset (device);
+}
+
+static const UsbRedirDevice instrument_device = {
+  .get_descriptors = instrument_descriptors,
+  .control = instrument_control,
+  .bulk_out = instrument_out,
+  .bulk_in = instrument_in,
+  .reset = instrument_reset,
+};
+
+/* --- Commands ------------------------------------------------------------------------------ */
+
+static void
+do_command (Host *self, const char *command)
+{
+  if (g_str_equal (command, "plug"))
+    usb_redir_plug (self->link);
+  else if (g_str_equal (command, "unplug"))
+    usb_redir_unplug (self->link);
+  else if (self->camera != NULL && g_str_equal (command, "mute"))
+    uvc_camera_set_mute (self->camera, TRUE);
+  else if (self->camera != NULL && g_str_equal (command, "unmute"))
+    uvc_camera_set_mute (self->camera, FALSE);
+  else if (!g_str_has_prefix (command, "mark "))
+    g_error ("unknown command \"%s\"", command);
+  note (self, command);
+}
+
+static void
+look_for_commands (Host *self)
+{
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  if (!g_file_get_contents (self->control, &text, NULL, NULL))
+    return;
+  g_unlink (self->control);
+  lines = g_strsplit (g_strstrip (text), "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++)
+    do_command (self, lines[i]);
+}
+
+static void
+look (Host *self)
+{
+  gint64 now_us = g_get_monotonic_time ();
+
+  if (self->instrument != NULL)
+    {
+      gboolean lit = instrument_is_lit (usb_instrument_get (self->instrument));
+
+      if (lit != self->lit)
+        note (self, lit ? "lit" : "dark");
+      self->lit = lit;
+    }
+  if (now_us - self->looked_us < CONTROL_US)
+    return;
+  self->looked_us = now_us;
+  look_for_commands (self);
+}
+
+static void
+note_breaches (Host *self)
+{
+  g_autofree char *unknown =
+      g_strdup_printf ("unknown %u", instrument_get_unknown (usb_instrument_get (self->instrument)));
+  g_autofree char *violations =
+      g_strdup_printf ("violations %u", usb_instrument_get_violations (self->instrument));
+
+  note (self, unknown);
+  note (self, violations);
+}
+
+static void
+make_device (Host *self, const char *kind, const char *socket_path, const char *folder)
+{
+  if (g_str_equal (kind, "camera"))
+    {
+      self->camera = uvc_camera_new (folder);
+      self->link = usb_redir_new (&uvc_camera_device, self->camera, socket_path);
+      return;
+    }
+  self->instrument = usb_instrument_new (instrument_new (kind, LIGHT_SERIAL));
+  self->link = usb_redir_new (&instrument_device, self->instrument, socket_path);
+}
+
+int
+main (int argc, char **argv)
+{
+  Host self = { 0 };
+  g_autofree char *control = NULL, *log = NULL;
+
+  if (argc != 4)
+    g_error ("usage: usb-host KIND SOCKET FOLDER");
+  self.kind = argv[1];
+  self.control = control = g_strdup_printf ("%s/ctl.%s", argv[3], argv[1]);
+  self.log = log = g_strdup_printf ("%s/log.%s", argv[3], argv[1]);
+  make_device (&self, argv[1], argv[2], argv[3]);
+  while (!usb_redir_plug (self.link))
+    g_usleep (50 * 1000);
+  note (&self, "plug");
+  while (usb_redir_turn (self.link, TURN_MS))
+    look (&self);
+  if (self.instrument != NULL)
+    note_breaches (&self);
+  usb_redir_free (self.link);
+  g_clear_pointer (&self.camera, uvc_camera_free);
+  g_clear_pointer (&self.instrument, usb_instrument_free);
+  return 0;
+}
