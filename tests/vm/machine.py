@@ -112,7 +112,7 @@ def qemu_command(cache, kernel, results):
         "qemu-system-x86_64", "-M", "pc", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "1", "-m", "2G",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-monitor", "none", "-serial", "stdio",
         "-kernel", f"{kernel}/vmlinux", "-initrd", f"{cache}/first.gz",
-        "-append", "console=ttyS0,115200 quiet loglevel=4 panic=-1 mitigations=off nokaslr tsc=unstable clocksource=hpet no_timer_check "
+        "-append", "console=ttyS0,115200 quiet loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check "
         f"random.trust_cpu=on bench.modules={kernel}/lib/modules bench.script={HERE}/guest.sh",
         "-device", "virtio-rng-pci",
         "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
