@@ -11,7 +11,7 @@
  * the licence: hard to predict, but not for chance.
  */
 
-#define WINDOWS 40
+#define WINDOWS 24
 
 typedef struct
 {
