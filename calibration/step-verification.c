@@ -268,9 +268,9 @@ add_values (const VerificationWork *work, LbCalibration *result)
   LbQuantities *values = lb_calibration_values (result);
   const LbFiguresOfMerit *figures = &group->figures;
 
-  lb_quantities_set (values, "normalised_error", 100 * figures->normalised_error, "%");
-  lb_quantities_set (values, "normalised_error_uncalibrated", 100 * group->uncalibrated, "%");
-  lb_quantities_set (values, "bias", 100 * figures->bias, "%");
+  lb_quantities_set (values, "normalised_error", figures->normalised_error, "");
+  lb_quantities_set (values, "normalised_error_uncalibrated", group->uncalibrated, "");
+  lb_quantities_set (values, "bias", figures->bias, "");
   lb_quantities_set (values, "slope", figures->slope, "");
   lb_quantities_set (values, "relative_error", figures->relative_error, "");
   lb_quantities_set (values, "correlation", figures->correlation, "");

@@ -76,10 +76,11 @@ def _():
     show("Calibrate")
     application.press("push button", "Calibrate all")
     wait_for(lambda: application.is_sensitive("push button", "Abort"), "the calibration to begin")
-    application.wait_text("Ready, calibrated", 120)
+    wait_for(lambda: not application.is_sensitive("push button", "Abort"), "the calibration to end", 240)
+    application.wait_text("Ready, calibrated", 20)
     rows = [name for name in application.names("list item") if name.endswith(": passed")
             or name.endswith(": passed with a warning")]
-    tap.check(len(rows) == 8, f"not all eight steps passed: {application.names('list item')}")
+    tap.check(len(rows) == 10, f"not all ten steps passed: {application.names('list item')}")
     tap.check(len([n for n in application.names("image") if n]) > 0, "no figure is shown")
 
 
