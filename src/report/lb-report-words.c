@@ -38,7 +38,7 @@ static const struct
   { "model", N_ ("model"), AS_IT_IS },
   { "normalised_error", N_ ("normalised error"), PERCENT },
   { "normalised_error_uncalibrated", N_ ("normalised error before calibration"), PERCENT },
-  { "operator", N_ ("operator"), AS_IT_IS },
+  { "operator", N_ ("operator of the layer"), AS_IT_IS },
   { "path_transmission", N_ ("transmission from modulator to camera"), AS_IT_IS },
   { "perplexity", N_ ("perplexity of the passage, measured"), AS_IT_IS },
   { "perplexity_ideal", N_ ("perplexity of the passage, ideal"), AS_IT_IS },
