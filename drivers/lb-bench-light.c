@@ -81,7 +81,7 @@ check_heartbeat (LbBench *self, GError **error)
   if (!lb_bench_is_deaf (self))
     return TRUE;
   g_set_error_literal (error, LB_BENCH_ERROR, LB_BENCH_ERROR_LEASE,
-                       _ ("the light was switched off, because the program's window has not answered for 1 s "
+                       _ ("the light was switched off, because the program has not answered for 1 s "
                           "and STOP could not have been pressed; run it again"));
   return FALSE;
 }

@@ -10,6 +10,8 @@
 #define MAX_THREADS 1024
 #define MIN_BITS 1
 #define MAX_BITS 16
+/* Far beyond what any light gives; counts of more are none that a float holds. */
+#define MAX_PHOTONS 1e12
 #define ENGINES "digital, int8, noise, bench"
 
 static const char *const engine_names[CLI_N_ENGINES] = { "digital", "int8", "noise", "bench" };
@@ -42,7 +44,9 @@ cli_engine_entries (CliEngineOptions *options, gboolean whole_model)
     { "engine", 0, 0, G_OPTION_ARG_STRING, &options->engine, N_ ("what multiplies (default digital)"),
       "digital|int8|noise|bench" },
     { "photons", 0, 0, G_OPTION_ARG_STRING, &options->photons,
-      N_ ("photons per MAC, of noise and bench (default 2000); of noise also inf"), "P" },
+      N_ ("photons per MAC, of noise and bench (default 2000); of noise also inf (no shot noise) and 0 (no "
+          "noise)"),
+      "P" },
     { "mode", 0, 0, G_OPTION_ARG_STRING, &options->mode,
       N_ ("of noise: each count drawn (the default), or mean and variance of their sum"), "exact|moment" },
     { "slm-lut", 0, 0, G_OPTION_ARG_FILENAME, &options->slm_lut, N_ ("look-up table of the SLM, of noise"),
@@ -163,8 +167,10 @@ check_photons (Cli *cli, CliEngineOptions *options)
     return -1;
   options->photons_per_mac =
       g_ascii_strcasecmp (options->photons, "inf") == 0 ? INFINITY : g_ascii_strtod (options->photons, &end);
-  if ((end != NULL && (end == options->photons || *end != '\0')) || !(options->photons_per_mac >= 0))
-    return cli_wrong (cli, _ ("--photons is \"%s\": give a number above 0, or inf"), options->photons);
+  if ((end != NULL && (end == options->photons || *end != '\0')) || !(options->photons_per_mac >= 0) ||
+      (isfinite (options->photons_per_mac) && options->photons_per_mac > MAX_PHOTONS))
+    return cli_wrong (cli, _ ("--photons is \"%s\": give 0 (no noise at all), a number up to 1e12, or inf"),
+                      options->photons);
   if (bench && (!isfinite (options->photons_per_mac) || !(options->photons_per_mac > 0)))
     return cli_wrong (cli, _ ("--photons is \"%s\": the bench needs a finite number above 0"),
                       options->photons);

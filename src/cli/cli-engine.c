@@ -281,6 +281,18 @@ cli_engines_new_forward (
 /* --- What is said of it ------------------------------------------------------------ */
 
 void
+cli_note_counts (const LbEngineCounts *counts)
+{
+  g_autofree char *number = NULL;
+
+  if (counts->exact_instead == 0)
+    return;
+  number = cli_format_number ((double) counts->exact_instead);
+  g_printerr (_ ("note: %s products were drawn exactly, because they have too few counts for moments\n"),
+              number);
+}
+
+void
 cli_add_counts (LbQuantities *results, const LbEngineCounts *counts)
 {
   lb_quantities_set (results, "dot_products", (double) counts->dot_products, "");

@@ -88,6 +88,8 @@ cli_engines_close (Cli *cli, CliEngines *engines, gboolean done, const LbQuantit
 LbForward *cli_engines_new_forward (
     Cli *cli, CliEngines *engines, const CliEngineOptions *options, const char *model, GError **error);
 
+/* Tells on standard error where --mode moment was not followed. */
+void cli_note_counts (const LbEngineCounts *counts);
 /* What the products cost, for results: MACs, exposures, photons and so on. */
 void cli_add_counts (LbQuantities *results, const LbEngineCounts *counts);
 /* The engine's name and settings, as results name them. */

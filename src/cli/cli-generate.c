@@ -104,6 +104,7 @@ run (Cli *cli,
   cli_progress_done (&shown.progress);
   cli_add_engine (results, engine_options);
   cli_add_counts (results, &counts);
+  cli_note_counts (&counts);
   return *tokens != NULL;
 }
 

@@ -64,6 +64,7 @@ run (Cli *cli,
   lb_quantities_set (results, "vocabulary", (double) logits->columns, "");
   cli_add_engine (results, engine_options);
   cli_add_counts (results, &counts);
+  cli_note_counts (&counts);
   return TRUE;
 }
 

@@ -133,6 +133,13 @@ multiply (Cli *cli,
     return NULL;
   if (!lb_engine_multiply (engines->engines[options->kind], &product, out, counts, cli->cancellable, error))
     return NULL;
+  /* What the bench cannot measure stays NaN, and is counted. */
+  if (counts->unusable == 0 && !lb_matrix_is_finite (out))
+    {
+      g_set_error (error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_VALUE,
+                   _ ("the product does not fit single precision: scale the operands down"));
+      return NULL;
+    }
   return g_steal_pointer (&out);
 }
 
@@ -162,8 +169,8 @@ make_results (const CliEngineOptions *options, const LbEngineCounts *counts)
 static int
 check_options (Cli *cli, const MultiplyOptions *options, const CliEngineOptions *engine_options, int argc)
 {
-  if (argc != 3 || options->output == NULL || engine_options->engine == NULL)
-    return cli_wrong (cli, _ ("give A.npy, B.npy, -o OUT.npy and --engine; see --help"));
+  if (argc != 3 || options->output == NULL || options->output[0] == '\0')
+    return cli_wrong (cli, _ ("give A.npy, B.npy and -o OUT.npy; see --help"));
   if (options->kind != NULL && !g_str_equal (options->kind, "linear") &&
       !g_str_equal (options->kind, "attention"))
     return cli_wrong (cli, _ ("--kind is \"%s\": it can be linear or attention"), options->kind);
@@ -206,6 +213,7 @@ cli_multiply (Cli *cli, int argc, char **argv)
     out = multiply (cli, &engines, &engine_options, &operands, attention, &counts, &error);
   done = out != NULL && write_output (options.output, &operands, out, &error);
   results = make_results (&engine_options, &counts);
+  cli_note_counts (&counts);
   done = cli_engines_close (cli, &engines, done, results, &error);
   if (done)
     cli_print_results (cli, results);

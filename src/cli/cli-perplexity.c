@@ -42,6 +42,7 @@ make_results (const LbPerplexity *found, const CliEngineOptions *options)
   lb_quantities_set (results, "windows", found->windows->len, "");
   cli_add_engine (results, options);
   cli_add_counts (results, &found->counts);
+  cli_note_counts (&found->counts);
   return results;
 }
 
