@@ -93,8 +93,12 @@ int
 cli_fail (Cli *cli, GError *error)
 {
   int exit_code = is_wrong_use (error) ? CLI_WRONG_USE : CLI_FAILED;
+  /* By a signal, which stops the bench as the key does. */
+  gboolean interrupted = g_cancellable_is_cancelled (cli->cancellable) &&
+                         (g_error_matches (error, LB_BENCH_ERROR, LB_BENCH_ERROR_STOPPED) ||
+                          g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED));
 
-  print_error (cli, error->message);
+  print_error (cli, interrupted ? _ ("interrupted") : error->message);
   g_error_free (error);
   return exit_code;
 }
