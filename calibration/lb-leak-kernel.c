@@ -24,9 +24,8 @@ static const guint open_phases[] = { 0, 4, 8 };
 #define N_TAGS TAG (N_WEIGHTS, 0)
 /* Cells that near to the border are not looked at. */
 #define BORDER 2
-/* Frames of a pattern; those with a dark source count in all places. Without them
- * a leak of 0.4 % drowns in the shot, row and read noise of the floors: a frame of
- * 3,000 macropixels knows it to a sixth of that or worse. */
+/* Frames of a pattern; those with a dark source count in all places. Few of
+ * them leave a small leak in the shot, read and row noise of the floors. */
 #define FRAMES_MIN 4
 /* Parts of a pattern's frames that are looked at apart: what they scatter by is
  * the error of the mean. */
