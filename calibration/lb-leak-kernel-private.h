@@ -27,7 +27,7 @@ typedef struct
   double mean_camera[LB_LEAK_PLACES];
   double source_total; /* of the neighbours, mean over the field */
   double camera_total;
-  double repeatability; /* of source_total, from two halves of the frames */
+  double standard_error; /* of source_total, from parts of the frames */
 } LbLeakKernel;
 
 /* Which cell stands at @place of @cell, or -1 where there is none of the field. */

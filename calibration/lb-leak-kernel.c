@@ -24,10 +24,14 @@ static const guint open_phases[] = { 0, 4, 8 };
 #define N_TAGS TAG (N_WEIGHTS, 0)
 /* Cells that near to the border are not looked at. */
 #define BORDER 2
-/* Frames of a pattern; those with a dark source count in all places. */
+/* Frames of a pattern; those with a dark source count in all places. Few of
+ * them leave a small leak in the shot, read and row noise of the floors. */
 #define FRAMES_MIN 4
-#define FRAMES_MAX 8
-#define CELLS_WANTED 40000.0
+/* Parts of a pattern's frames that are looked at apart: what they scatter by is
+ * the error of the mean. */
+#define FOLDS 4
+#define FRAMES_MAX 24
+#define CELLS_WANTED 80000.0
 #define DARK_FACTOR 8
 /* A zone with fewer open cells has the mean of the field. */
 #define ZONE_CELLS_MIN 8
@@ -36,16 +40,16 @@ typedef struct
 {
   LbCellProbe *probe;
   gsize cells;
-  double *sums[2];  /* [half][tag][cell], light of a frame's border: 1 */
-  guint8 *interior; /* per cell */
-  guint frames[2][N_TAGS];
+  double *sums[FOLDS]; /* [fold][tag][cell], light of a frame's border: 1 */
+  guint8 *interior;    /* per cell */
+  guint frames[FOLDS][N_TAGS];
 } LatticeWork;
 
 static void
 lattice_work_clear (LatticeWork *work)
 {
-  g_free (work->sums[0]);
-  g_free (work->sums[1]);
+  for (guint fold = 0; fold < FOLDS; fold++)
+    g_free (work->sums[fold]);
   g_free (work->interior);
 }
 
@@ -110,7 +114,7 @@ lattice_sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer dat
   LatticeWork *work = data;
   const LbCellProbe *probe = work->probe;
   g_autoptr (LbReading) reading = lb_cell_probe_read (work->probe, frame, error);
-  double *sums = work->sums[nth % 2] + shot->tag * work->cells;
+  double *sums = work->sums[nth % FOLDS] + shot->tag * work->cells;
   double border = 0;
 
   if (reading == NULL)
@@ -124,7 +128,7 @@ lattice_sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer dat
                            _ ("The border of the field stays dark: check both planes, and align again"));
       return FALSE;
     }
-  work->frames[nth % 2][shot->tag]++;
+  work->frames[nth % FOLDS][shot->tag]++;
   for (guint tile = 0; tile < reading->tiles; tile++)
     sums[lb_cell_probe_cell (probe, tile)] += reading->electrons[tile] / border;
   return TRUE;
@@ -136,8 +140,8 @@ plan_shots (const LatticeWork *work)
 {
   GArray *shots = g_array_new (FALSE, TRUE, sizeof (LbCaptureShot));
   const double wanted = ceil (CELLS_WANTED / work->probe->layout->n_tiles);
-  /* Even, for the halves. */
-  const guint frames = 2 * ((guint) CLAMP (wanted, FRAMES_MIN, FRAMES_MAX) / 2);
+  /* As many in each fold. */
+  const guint frames = FOLDS * ((guint) CLAMP (wanted, FRAMES_MIN, FRAMES_MAX) / FOLDS);
 
   for (guint weight = 0; weight < N_WEIGHTS; weight++)
     for (guint source = 0; source < N_SOURCES; source++)
@@ -148,18 +152,18 @@ plan_shots (const LatticeWork *work)
 }
 
 static double
-mean_light (const LatticeWork *work, guint half, guint tag, gint64 cell)
+mean_light (const LatticeWork *work, guint fold, guint tag, gint64 cell)
 {
-  return work->sums[half][tag * work->cells + cell] / MAX (work->frames[half][tag], 1);
+  return work->sums[fold][tag * work->cells + cell] / MAX (work->frames[fold][tag], 1);
 }
 
 /* What @cell has of both together. */
 static double
-joint_light (const LatticeWork *work, guint half, guint weight, guint phase, gint64 cell)
+joint_light (const LatticeWork *work, guint fold, guint weight, guint phase, gint64 cell)
 {
-  return mean_light (work, half, TAG (weight, 1 + phase), cell) -
-         mean_light (work, half, TAG (0, 1 + phase), cell) - mean_light (work, half, TAG (weight, 0), cell) +
-         mean_light (work, half, TAG (0, 0), cell);
+  return mean_light (work, fold, TAG (weight, 1 + phase), cell) -
+         mean_light (work, fold, TAG (0, 1 + phase), cell) - mean_light (work, fold, TAG (weight, 0), cell) +
+         mean_light (work, fold, TAG (0, 0), cell);
 }
 
 static guint
@@ -179,7 +183,7 @@ typedef struct
 } LeakSums;
 
 static void
-add_cell (const LatticeWork *work, guint weight, guint32 cell, guint half, LeakSums *sums)
+add_cell (const LatticeWork *work, guint weight, guint32 cell, guint fold, LeakSums *sums)
 {
   for (guint place = 0; place < LB_LEAK_PLACES; place++)
     {
@@ -189,9 +193,9 @@ add_cell (const LatticeWork *work, guint weight, guint32 cell, guint half, LeakS
        * to either side; of the own light all is gathered. */
       for (guint seen = 0; seen < LB_LEAK_PLACES; seen++)
         if (place == LB_LEAK_OWN || seen == LB_LEAK_OWN || seen == place)
-          sums->source[place] += joint_light (work, half, weight, phase_of (work, other),
+          sums->source[place] += joint_light (work, fold, weight, phase_of (work, other),
                                               lb_leak_neighbour (work->probe, cell, seen));
-      sums->camera[place] += joint_light (work, half, weight, phase_of (work, cell), other);
+      sums->camera[place] += joint_light (work, fold, weight, phase_of (work, cell), other);
     }
   sums->cells++;
 }
@@ -233,32 +237,71 @@ sum_neighbours (const double *kernel)
   return sum;
 }
 
-static gboolean
-analyse (LbLeakKernel *self, const LatticeWork *work, GError **error)
+/* Leak of the parts, for the error of their mean. */
+static double
+total_of (const LeakSums *sums)
 {
-  g_autofree LeakSums *zones = g_new0 (LeakSums, LB_LEAK_ZONES);
-  LeakSums halves[2] = { 0 }, field = { 0 };
-  double totals[2], unused[LB_LEAK_PLACES], kernel[LB_LEAK_PLACES];
+  double source[LB_LEAK_PLACES], camera[LB_LEAK_PLACES];
 
+  normalise (sums, source, camera);
+  return sum_neighbours (source);
+}
+
+/* Standard error of the mean over all parts: the folds of a phase have the same
+ * cells, so they differ by noise alone; the phases have cells of their own. */
+static double
+find_standard_error (LeakSums parts[N_OPEN][FOLDS])
+{
+  double variance = 0;
+
+  for (guint open = 0; open < N_OPEN; open++)
+    {
+      double totals[FOLDS], mean = 0;
+
+      for (guint fold = 0; fold < FOLDS; fold++)
+        mean += (totals[fold] = total_of (&parts[open][fold])) / FOLDS;
+      for (guint fold = 0; fold < FOLDS; fold++)
+        variance += pow (totals[fold] - mean, 2) / (FOLDS * (FOLDS - 1));
+    }
+  return sqrt (variance) / N_OPEN;
+}
+
+static void
+sum_tiles (const LatticeWork *work, LeakSums *zones, LeakSums parts[N_OPEN][FOLDS])
+{
   for (guint tile = 0; tile < work->probe->layout->n_tiles; tile++)
     {
       const guint32 cell = lb_cell_probe_cell (work->probe, tile);
       const guint zone = lb_leak_zone (work->probe, cell);
 
-      for (guint weight = 1; weight < N_WEIGHTS; weight++)
-        if (phase_of (work, cell) == open_phases[weight - 1] && work->interior[cell])
-          for (guint half = 0; half < 2; half++)
+      for (guint open = 0; open < N_OPEN; open++)
+        if (phase_of (work, cell) == open_phases[open] && work->interior[cell])
+          for (guint fold = 0; fold < FOLDS; fold++)
             {
               LeakSums one = { 0 };
 
-              add_cell (work, weight, cell, half, &one);
-              add_sums (&halves[half], &one);
+              add_cell (work, 1 + open, cell, fold, &one);
+              add_sums (&parts[open][fold], &one);
               add_sums (&zones[zone], &one);
             }
     }
-  add_sums (&field, &halves[0]);
-  add_sums (&field, &halves[1]);
-  if (!(halves[0].source[LB_LEAK_OWN] > 0) || !(halves[1].source[LB_LEAK_OWN] > 0))
+}
+
+static gboolean
+analyse (LbLeakKernel *self, const LatticeWork *work, GError **error)
+{
+  g_autofree LeakSums *zones = g_new0 (LeakSums, LB_LEAK_ZONES);
+  LeakSums parts[N_OPEN][FOLDS] = { 0 }, field = { 0 };
+  gboolean any = TRUE;
+
+  sum_tiles (work, zones, parts);
+  for (guint open = 0; open < N_OPEN; open++)
+    for (guint fold = 0; fold < FOLDS; fold++)
+      {
+        any = any && parts[open][fold].source[LB_LEAK_OWN] > 0;
+        add_sums (&field, &parts[open][fold]);
+      }
+  if (!any)
     {
       g_set_error_literal (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL,
                            _ ("No light comes through single macropixels that are on: check both planes, and "
@@ -267,16 +310,11 @@ analyse (LbLeakKernel *self, const LatticeWork *work, GError **error)
     }
   normalise (&field, self->mean_source, self->mean_camera);
   for (guint zone = 0; zone < LB_LEAK_ZONES; zone++)
-    normalise (zones[zone].cells >= 2 * ZONE_CELLS_MIN ? &zones[zone] : &field, self->source[zone],
+    normalise (zones[zone].cells >= FOLDS * ZONE_CELLS_MIN ? &zones[zone] : &field, self->source[zone],
                self->camera[zone]);
-  for (guint half = 0; half < 2; half++)
-    {
-      normalise (&halves[half], kernel, unused);
-      totals[half] = sum_neighbours (kernel);
-    }
   self->source_total = sum_neighbours (self->mean_source);
   self->camera_total = sum_neighbours (self->mean_camera);
-  self->repeatability = 0.5 * fabs (totals[0] - totals[1]);
+  self->standard_error = find_standard_error (parts);
   return TRUE;
 }
 
@@ -288,8 +326,8 @@ lb_leak_kernel_measure (LbLeakKernel *self, LbCellProbe *probe, GCancellable *ca
   gboolean done;
 
   work.cells = lb_optics_model_cells (probe->model);
-  for (guint half = 0; half < 2; half++)
-    work.sums[half] = g_new0 (double, N_TAGS *work.cells);
+  for (guint fold = 0; fold < FOLDS; fold++)
+    work.sums[fold] = g_new0 (double, N_TAGS *work.cells);
   shots = plan_shots (&work);
   find_border (&work);
   *self = (LbLeakKernel){ 0 };

@@ -9,6 +9,9 @@
  * decode"). Up to WARN_FACTOR times that it is a warning. */
 #define LEAK_LIMIT 0.005
 #define WARN_FACTOR 10
+/* The leak is promised to that part of it, and a larger standard error is a
+ * warning; a leak that is surely below that part of the limit need not be known. */
+#define UNCERTAINTY_LIMIT 0.1
 /* A margin is wide enough if signed products fall short by less; a guard if the
  * camera sees less of a tile's border beyond it. */
 #define SLOPE_LOSS 0.005
@@ -203,6 +206,7 @@ judge (const CrosstalkWork *work, LbCalibration *result, guint margin)
 {
   const guint used = work->probe.model->source_margin;
   const double leak = work->kernel.source_total;
+  const double error = work->kernel.standard_error;
   g_autofree char *message = NULL;
   LbVerdict verdict = LB_VERDICT_PASS;
 
@@ -210,7 +214,16 @@ judge (const CrosstalkWork *work, LbCalibration *result, guint margin)
     verdict = LB_VERDICT_FAIL;
   else if (leak > LEAK_LIMIT)
     verdict = LB_VERDICT_WARN;
-  if (verdict == LB_VERDICT_PASS)
+  if (verdict == LB_VERDICT_PASS &&
+      !(error <= UNCERTAINTY_LIMIT * leak || fabs (leak) + 2 * error <= UNCERTAINTY_LIMIT * LEAK_LIMIT))
+    {
+      verdict = LB_VERDICT_WARN;
+      message = g_strdup_printf (_ ("%.3f %% of the neighbours' light leaks onto a macropixel, but that is "
+                                    "uncertain by %.3f %%: open the lens or raise the light, and run the "
+                                    "step again."),
+                                 100 * leak, 100 * error);
+    }
+  else if (verdict == LB_VERDICT_PASS)
     message = g_strdup_printf (
         _ ("With a margin of %u of %u pixels, %.3f %% of the neighbours' light leaks onto a macropixel."),
         used, work->probe.model->macropixel, 100 * leak);
@@ -252,7 +265,7 @@ report (const CrosstalkWork *work, LbCalibration *result)
   lb_quantities_set (values, "zones_y", LB_LEAK_ZONES_Y, "");
   lb_quantities_set (values, "source_leak", 100 * work->kernel.source_total, "%");
   lb_quantities_set (values, "camera_leak", 100 * work->kernel.camera_total, "%");
-  lb_quantities_set (values, "repeatability", 100 * work->kernel.repeatability, "%");
+  lb_quantities_set (values, "repeatability", 100 * work->kernel.standard_error, "%");
   lb_quantities_set (values, "asymmetry", 100 * find_asymmetry (&work->kernel), "%");
   lb_quantities_set (values, "signed_slope", 1 / (1 + work->kernel.source_total), "");
   if (work->probe.model->source_margin < work->margins)
