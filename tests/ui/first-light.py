@@ -131,8 +131,8 @@ def _():
 def _():
     # More light takes longer: there is time to press STOP.
     application.get("spin button", "Photons per MAC").get_value_iface().set_current_value(200000)
-    application.press("push button", "Run")
-    wait_for(lambda: application.is_sensitive("push button", "Abort"), "the run to begin")
+    application.press("push button", "Run", 30)
+    wait_for(lambda: application.is_sensitive("push button", "Abort"), "the run to begin", 30)
     press_stop()
     application.page("Experiment")
     wait_for(lambda: not application.is_sensitive("push button", "Abort"), "the run to end", 20)
