@@ -242,6 +242,18 @@ get_frame_deadline (Sequence *sequence)
   return lb_bench_get_deadline () + until_ready_us + (gint64) (3 * longest_us);
 }
 
+/* Whether a plane's fault has ended the action, be it cancelled already or not. */
+static gboolean
+has_fault (LbBenchAction *action)
+{
+  gboolean faulted;
+
+  g_mutex_lock (&action->bench->lock);
+  faulted = action->fault != NULL;
+  g_mutex_unlock (&action->bench->lock);
+  return faulted;
+}
+
 static LbFrame *
 take_frame (Sequence *sequence, GError **error)
 {
@@ -266,6 +278,12 @@ take_frame (Sequence *sequence, GError **error)
   while (frame->sequence < self->valid_from_sequence);
   /* What was exposed while a plane did not show its pattern does not count. */
   lb_bench_look_at_planes (self);
+  if (has_fault (sequence->action))
+    {
+      g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED, _ ("\"%s\" was cancelled"),
+                   sequence->action->name);
+      return NULL;
+    }
   if (g_cancellable_set_error_if_cancelled (sequence->action->cancellable, error) ||
       !lb_bench_light_check (self, error))
     return NULL;

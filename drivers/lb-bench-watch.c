@@ -138,15 +138,14 @@ lb_bench_arm (LbBench *self, GError **error)
 
 /* --- Planes ---------------------------------------------------------------------------- */
 
-/* With the lock held: the action that the fault ends; once. */
+/* With the lock held: the action that ran when the fault was seen; ended by it once. */
 static LbBenchAction *
-note_fault (LbBench *self, LbRole role, const char *text)
+note_fault (LbBench *self, LbBenchAction *action, LbRole role, const char *text)
 {
-  LbBenchAction *action = self->action;
-
-  /* Nothing is lit without an action; the next one finds the fault by itself. While
-   * the bench connects, opening the plane says what is wrong with it. */
-  if (action == NULL || action->own || action->finished || action->fault != NULL)
+  /* Nothing is lit without an action; the next one finds the fault by itself, if it
+   * is still there. While the bench connects, opening the plane says what is wrong
+   * with it. */
+  if (action == NULL || action != self->action || action->own || action->finished || action->fault != NULL)
     return NULL;
   g_set_error (
       &action->fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE,
@@ -157,12 +156,12 @@ note_fault (LbBench *self, LbRole role, const char *text)
 }
 
 static void
-end_by_plane (LbBench *self, LbRole role, const char *text)
+end_by_plane (LbBench *self, LbBenchAction *seen, LbRole role, const char *text)
 {
   LbBenchAction *action;
 
   g_mutex_lock (&self->lock);
-  action = note_fault (self, role, text);
+  action = note_fault (self, seen, role, text);
   g_mutex_unlock (&self->lock);
   if (action == NULL)
     return;
@@ -174,6 +173,11 @@ end_by_plane (LbBench *self, LbRole role, const char *text)
 void
 lb_bench_look_at_planes (LbBench *self)
 {
+  LbBenchAction *action;
+
+  g_mutex_lock (&self->lock);
+  action = self->action != NULL ? lb_bench_action_ref (self->action) : NULL;
+  g_mutex_unlock (&self->lock);
   for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
     {
       g_autofree char *text = NULL;
@@ -184,8 +188,10 @@ lb_bench_look_at_planes (LbBench *self)
       if (faults & LB_MODULATOR_FAULT_STOP)
         lb_bench_stop (self);
       else if (faults != LB_MODULATOR_FAULT_NONE)
-        end_by_plane (self, role, text);
+        end_by_plane (self, action, role, text);
     }
+  if (action != NULL)
+    lb_bench_action_unref (action);
 }
 
 /* --- The thread ------------------------------------------------------------------------ */
