@@ -439,6 +439,7 @@ test_ranges (Small *self, gconstpointer data)
           self->forward, self->tokens + first, MIN (FIXTURE_CONTEXT, count - first), 0, NULL, NULL, &error);
 
       g_assert_no_error (error);
+      g_assert_nonnull (logits);
     }
   for (guint layer = 0; layer < FIXTURE_LAYERS; layer++)
     for (guint op = 0; op < LB_N_OPS; op++)
@@ -590,6 +591,7 @@ test_sigma_means (Small *self, gconstpointer data)
           self->forward, self->tokens + first, MIN (FIXTURE_CONTEXT, count - first), 0, NULL, NULL, &error);
 
       g_assert_no_error (error);
+      g_assert_nonnull (logits);
     }
   for (guint i = 0; i < FIXTURE_LAYERS * LB_N_OPS; i++)
     {
