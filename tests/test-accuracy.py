@@ -42,7 +42,7 @@ def check_world(seed):
         tap.check(group["dot_products"] == 1000, name)
         if group["signed"]:
             tap.check(group["normalised_error"] <= LINEAR_LIMIT, f"{name}: {group['normalised_error']}")
-        tap.check(abs(group["slope"] - 1) <= 0.02, f"{name}: slope {group['slope']}")
+        tap.check(abs(group["slope"] - 1) <= 0.01, f"{name}: slope {group['slope']}")
         tap.check(group["normalised_error_uncalibrated"] >= 2 * group["normalised_error"], f"{name}: before calibration")
     tap.check(attention["normalised_error"] <= ATTENTION_LIMIT, f"attention: {attention['normalised_error']}")
     tap.check(attention["normalised_error_uncalibrated"] >= 2 * attention["normalised_error"], "attention: before")
