@@ -280,6 +280,7 @@ def _():
             (("--slm-lut", "x"), ["--slm-lut", "noise"]),
             (("--bits", 4), ["--bits", "noise"]),
             (("--engine", "noise", "--bits", 40), ["--bits", "40"]),
+            (("--engine", "noise", "--bits", 0), ["--bits", "0"]),
             (("--calibrate",), ["--calibrate", "bench"]),
             (("--threads", -1), ["--threads"]),
             (("--limit", 1), ["--limit"]),
@@ -296,6 +297,10 @@ def _():
     refused("logits", "--tokens", "1,x", "-o", HOME / "no.npy", code=2, says=["1,x"])
     refused("logits", "--tokens", "1,2048", "-o", HOME / "no.npy", code=2, says=["2048"])
     refused("logits", "--tokens", "1,2", code=2, says=["-o"])
+    refused("logits", "--tokens", "1,2", "-o", HOME, code=2, says=[str(HOME)])
+    refused("logits", "--tokens", "1,2", "-o", HOME / "no-folder" / "x.npy", code=1, says=["no-folder"])
+    refused("perplexity", "--text-file", HOME / "none.txt", "--csv", HOME / "no-folder" / "x.csv", code=1,
+            says=["x.csv", "no-folder"])
     refused("generate", code=2, says=["--prompt"])
     refused("generate", "--prompt", "", code=2, says=["token"])
     refused("generate", "--prompt", "a", "--temperature", "0,5", code=2, says=["0,5"])

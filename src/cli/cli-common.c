@@ -116,6 +116,30 @@ cli_wrong (Cli *cli, const char *format, ...)
   return CLI_WRONG_USE;
 }
 
+/**
+ * cli_check_output:
+ * @path: a file to be written when the work is done
+ *
+ * Whether it will be possible to write it, asked before the work.
+ *
+ * Returns: -1, or an exit code once the reason is printed
+ */
+int
+cli_check_output (Cli *cli, const char *path)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+
+  if (*path == '\0' || g_file_test (path, G_FILE_TEST_IS_DIR))
+    return cli_wrong (cli, _ ("\"%s\" is not the name of a file to write"), path);
+  if (!g_file_test (folder, G_FILE_TEST_IS_DIR))
+    return cli_fail (cli, g_error_new (G_FILE_ERROR, G_FILE_ERROR_NOENT,
+                                       _ ("%s cannot be written: there is no folder %s"), path, folder));
+  if (g_access (folder, W_OK) != 0)
+    return cli_fail (cli, g_error_new (G_FILE_ERROR, G_FILE_ERROR_ACCES,
+                                       _ ("%s cannot be written: its folder is not writable"), path));
+  return -1;
+}
+
 /* --- Bench and session ------------------------------------------------------------ */
 
 GOptionEntry *

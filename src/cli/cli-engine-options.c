@@ -10,6 +10,7 @@
 #define MAX_THREADS 1024
 #define MIN_BITS 1
 #define MAX_BITS 16
+#define BITS_NOT_GIVEN (-1)
 /* Far beyond what any light gives; counts of more are none that a float holds. */
 #define MAX_PHOTONS 1e12
 #define ENGINES "digital, int8, noise, bench"
@@ -70,14 +71,18 @@ cli_engine_entries (CliEngineOptions *options, gboolean whole_model)
   };
   const GOptionEntry model_entries[] = {
     { "route", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->routes,
-      N_ ("sends an operator to an engine, as in 3.w2=bench or *.qk=noise; more than one may be given"),
+      N_ ("sends an operator to an engine, as in 3.w2=bench or *.qk=noise; more than one may be given, the "
+          "last that fits counts"),
       N_ ("LAYER.OP=ENGINE") },
     { "calibration-text", 0, 0, G_OPTION_ARG_FILENAME, &options->calibration_text,
       N_ ("where to find what the model does not have: ranges of the quantiser, calibrated means"),
       N_ ("FILE") },
     { NULL },
   };
-  GOptionEntry *all = append_entries (cli_bench_entries (&options->bench), entries);
+  GOptionEntry *all;
+
+  options->bits = BITS_NOT_GIVEN;
+  all = append_entries (cli_bench_entries (&options->bench), entries);
 
   return whole_model ? append_entries (all, model_entries) : all;
 }
@@ -224,16 +229,16 @@ check_noise (Cli *cli, CliEngineOptions *options)
     return cli_wrong (cli,
                       _ ("--gaussian is \"%s\": give one or two numbers of at least 0, as in 0.021,0.0565"),
                       options->gaussian);
-  if (options->bits != 0 && (options->bits < MIN_BITS || options->bits > MAX_BITS))
+  if (options->bits != BITS_NOT_GIVEN && (options->bits < MIN_BITS || options->bits > MAX_BITS))
     return cli_wrong (cli, _ ("--bits is %d: it can be %d to %d"), options->bits, MIN_BITS, MAX_BITS);
-  if (options->bits != 0 && !cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
+  if (options->bits != BITS_NOT_GIVEN && !cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
     return cli_wrong (cli, _ ("%s goes with --engine noise (or a --route to it)"), "--bits");
   for (guint i = 0; options->noise_model != NULL && i < G_N_ELEMENTS (given) - 1; i++)
     if (given[i].value != NULL)
       return cli_wrong (cli,
                         _ ("%s does not go with --noise-model: a bench's tables and means are in its model"),
                         given[i].name);
-  if (options->noise_model != NULL && options->bits != 0)
+  if (options->noise_model != NULL && options->bits != BITS_NOT_GIVEN)
     return cli_wrong (
         cli, _ ("%s does not go with --noise-model: a bench's tables and means are in its model"), "--bits");
   if (options->noise_model != NULL && !(options->photons_per_mac > 0 && isfinite (options->photons_per_mac)))

@@ -83,7 +83,7 @@ new_noise_engine (const CliEngineOptions *options, GError **error)
   noise.photons_per_mac = options->photons_per_mac;
   noise.slm = slm;
   noise.source = source;
-  noise.bits = (guint) options->bits;
+  noise.bits = (guint) MAX (options->bits, 0);
   if (options->g[0] >= 0)
     {
       noise.g_linear = options->g[0];

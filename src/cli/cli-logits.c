@@ -98,8 +98,8 @@ cli_logits (Cli *cli, int argc, char **argv)
   tokens = parse_tokens (options.tokens);
   if (tokens == NULL)
     return cli_wrong (cli, _ ("--tokens is \"%s\": give ids of tokens, as in 1,2,3"), options.tokens);
-  exit_code = cli_engine_options_check (cli, &engine_options);
-  if (exit_code >= 0)
+  if ((exit_code = cli_check_output (cli, options.output)) >= 0 ||
+      (exit_code = cli_engine_options_check (cli, &engine_options)) >= 0)
     return exit_code;
   done = cli_engines_open (cli, &engines, &engine_options, "logits", &error) &&
          run (cli, &engines, &engine_options, &options, tokens, results, &error);

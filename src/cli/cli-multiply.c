@@ -169,14 +169,14 @@ make_results (const CliEngineOptions *options, const LbEngineCounts *counts)
 static int
 check_options (Cli *cli, const MultiplyOptions *options, const CliEngineOptions *engine_options, int argc)
 {
-  if (argc != 3 || options->output == NULL || options->output[0] == '\0')
+  if (argc != 3 || options->output == NULL)
     return cli_wrong (cli, _ ("give A.npy, B.npy and -o OUT.npy; see --help"));
   if (options->kind != NULL && !g_str_equal (options->kind, "linear") &&
       !g_str_equal (options->kind, "attention"))
     return cli_wrong (cli, _ ("--kind is \"%s\": it can be linear or attention"), options->kind);
   if (g_strcmp0 (engine_options->sigma_mean, "calibrated") == 0)
     return cli_wrong (cli, _ ("--sigma-mean calibrated is for models: a product alone has the paper's mean"));
-  return -1;
+  return cli_check_output (cli, options->output);
 }
 
 int

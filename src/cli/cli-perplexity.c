@@ -86,7 +86,7 @@ check_options (Cli *cli, const PerplexityOptions *options, int argc, char **argv
     return cli_wrong (cli, _ ("give the text: --text-file FILE"));
   if (options->limit < 0 || options->limit == 1)
     return cli_wrong (cli, _ ("--limit must be at least 2 tokens"));
-  return -1;
+  return options->csv != NULL ? cli_check_output (cli, options->csv) : -1;
 }
 
 static void

@@ -247,8 +247,8 @@ lb_model_open_named (const char *name_or_directory, GError **error)
     {
       g_set_error (
           error, LB_MODEL_ERROR, LB_MODEL_ERROR_MISSING,
-          _ ("%s: there is no model of that name, nor a folder: give the folder of a model, or “%s”"), name,
-          DEFAULT_MODEL);
+          _ ("\"%s\": there is no model of that name, nor a folder: give the folder of a model, or “%s”"),
+          name, DEFAULT_MODEL);
       return NULL;
     }
   return lb_model_open (shipped != NULL ? shipped : name, error);
