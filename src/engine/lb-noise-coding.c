@@ -36,7 +36,6 @@ lb_noise_coding (
   return self;
 }
 
-/* Coded values, before they are split. */
 LB_TARGET_CLONES
 static void
 clamp_row (float low, float high, const float *values, gsize count, float *out)
@@ -49,8 +48,8 @@ clamp_row (float low, float high, const float *values, gsize count, float *out)
     }
 }
 
-static void
-code_row (const LbNoiseCoding *self, const float *values, gsize count, float *out)
+void
+lb_noise_coding_code (const LbNoiseCoding *self, const float *values, gsize count, float *out)
 {
   if (self->quantiser.levels > 0)
     lb_quantiser_apply_row (&self->quantiser, values, count, out);
@@ -94,7 +93,7 @@ lb_noise_coding_extremes (const LbNoiseCoding *self, const float *values, gsize 
 
   /* Coding never turns the order of values round, so the ends suffice. */
   find_extremes (values, count, &ends[0], &ends[1]);
-  code_row (self, ends, 2, ends);
+  lb_noise_coding_code (self, ends, 2, ends);
   largest[0] = MAX (ends[1], 0.0f);
   largest[1] = MAX (-ends[0], 0.0f);
 }
@@ -131,7 +130,7 @@ lb_noise_coding_split (const LbNoiseCoding *self,
                        float *plus,
                        float *minus)
 {
-  code_row (self, values, count, minus);
+  lb_noise_coding_code (self, values, count, minus);
   split_row (count, 1.0f / (largest[0] + LB_NOISE_TINY), 1.0f / (largest[1] + LB_NOISE_TINY), plus, minus);
   if (self->table != NULL)
     {

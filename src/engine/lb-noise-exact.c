@@ -11,50 +11,130 @@
  * so that what a pass yields is still in the cache when its counts are drawn.
  */
 
-#define TILE_ROWS 256
-#define TILE_COLUMNS 384
+/* Rows of the source and of the weights in one tile, all parts counted. */
+#define TILE_ROWS 512
+#define TILE_COLUMNS 768
+#define BUFFER_STRIDE (TILE_COLUMNS + 16)
 
-/* Slots of the scratch: the parts of source and weights. */
+/* Slots of the scratch. */
 enum
 {
   SLOT_SOURCE,
-  SLOT_WEIGHT = 2,
+  SLOT_WEIGHT,
 };
+
+/*
+ * Stack: the coded parts of an operand, strip by strip: the positive parts of the
+ * rows of a strip, then their negative ones. One product of two strips is thus
+ * that of all passes, and the operands are read and packed half as often.
+ * @values: (heads rows parts, depth)
+ * @rows: of one head
+ * @strip: rows of a strip; the last of a head may have fewer
+ * @has: which parts have light; others are not there
+ */
+typedef struct
+{
+  LbMatrix *values;
+  gsize rows;
+  gsize strip;
+  gsize parts;
+  gboolean has[2];
+} Stack;
 
 typedef struct
 {
   LbNoisePlan *plan;
-  LbMatrix *source[2]; /* x^ of each part, (heads rows, depth); NULL: no light */
-  LbMatrix *weight[2]; /* w^, (heads outputs, depth) */
-  gboolean has_pass[LB_NOISE_PASSES];
-  gsize tiles_down;
-  gsize tiles_across;
+  Stack source;
+  Stack weight;
   LbRandomKey key;
 } Exact;
 
-/* Codes and splits the rows of @values, and adds up those of the source. */
+/* A strip of all those of all heads. */
+typedef struct
+{
+  gsize head;
+  gsize in_head; /* its first row */
+  gsize count;   /* rows of one part */
+  gsize first;   /* its first row in the stack */
+} Strip;
+
+static gsize
+stack_strips_of_head (const Stack *self)
+{
+  return (self->rows + self->strip - 1) / self->strip;
+}
+
+static Strip
+stack_strip (const Stack *self, gsize head, gsize number)
+{
+  const gsize in_head = number * self->strip;
+
+  return (Strip){ head, in_head, MIN (self->strip, self->rows - in_head),
+                  (head * self->rows + in_head) * self->parts };
+}
+
+/* Where the rows of a part begin in its strip. */
+static gsize
+stack_offset (const Stack *self, const Strip *strip, guint part)
+{
+  return part == 1 && self->has[0] ? strip->count : 0;
+}
+
 static void
-split_operand (const LbNoisePlan *plan, gboolean is_source, const LbMatrix *values, LbMatrix *parts[2])
+stack_init (Stack *self,
+            LbNoisePlan *plan,
+            guint slot,
+            const LbMatrix *values,
+            float *const largest[2],
+            gsize scales,
+            gsize tile)
+{
+  self->rows = values->rows / plan->heads;
+  for (guint part = 0; part < 2; part++)
+    for (gsize i = 0; i < scales && !self->has[part]; i++)
+      self->has[part] = largest[part][i] > 0;
+  self->parts = (gsize) self->has[0] + (gsize) self->has[1];
+  self->strip = tile / MAX (self->parts, 1);
+  self->values = lb_noise_scratch_get (plan->scratch, slot, values->rows * self->parts, plan->depth);
+}
+
+/* Codes and splits one row of an operand into @parts, (2, depth). */
+static void
+split_row (
+    const LbNoisePlan *plan, gboolean is_source, const LbMatrix *values, gsize row, float *const parts[2])
 {
   const LbNoiseCoding *coding = is_source ? &plan->source_coding : &plan->weight_coding;
   float *const *largest = is_source ? plan->source_largest : plan->weight_largest;
-  const gsize rows_of_one = is_source ? 1 : plan->outputs;
+  const gsize one = is_source ? row : row / plan->outputs;
+  const float scales[2] = { largest[0][one], largest[1][one] };
 
-#pragma omp parallel for schedule(static)                                                                    \
-    num_threads(lb_numerics_get_threads_for(values->rows * values->columns))
-  for (gsize row = 0; row < values->rows; row++)
-    {
-      const gsize one = row / rows_of_one;
-      const float scales[2] = { largest[0][one], largest[1][one] };
-      float *plus = lb_matrix_row (parts[0], row), *minus = lb_matrix_row (parts[1], row);
+  lb_noise_coding_split (coding, lb_matrix_row (values, row), plan->depth, scales, parts[0], parts[1]);
+  for (guint part = 0; part < 2 && is_source; part++)
+    plan->source_sum[part][row] = lb_noise_sum_row (parts[part], plan->depth);
+}
 
-      lb_noise_coding_split (coding, lb_matrix_row (values, row), values->columns, scales, plus, minus);
-      if (is_source)
-        {
-          plan->source_sum[0][row] = lb_noise_sum_row (plus, values->columns);
-          plan->source_sum[1][row] = lb_noise_sum_row (minus, values->columns);
-        }
-    }
+/* Fills a stack, and adds up the rows of the source. */
+static void
+stack_fill (const Stack *self, const LbNoisePlan *plan, gboolean is_source, const LbMatrix *values)
+{
+#pragma omp parallel num_threads(lb_numerics_get_threads_for(values->rows * values->columns))
+  {
+    g_autofree float *dark = g_new (float, plan->depth);
+
+#pragma omp for schedule(static)
+    for (gsize row = 0; row < values->rows; row++)
+      {
+        const gsize in_head = row % self->rows;
+        const Strip strip = stack_strip (self, row / self->rows, in_head / self->strip);
+        float *parts[2] = { dark, dark };
+
+        for (guint part = 0; part < 2; part++)
+          if (self->has[part])
+            parts[part] = lb_matrix_row (self->values, strip.first + stack_offset (self, &strip, part) +
+                                                           in_head - strip.in_head);
+        split_row (plan, is_source, values, row, parts);
+      }
+  }
 }
 
 LB_TARGET_CLONES
@@ -99,31 +179,29 @@ count_row (const Exact *self, guint pass, gsize row, gsize column, gsize count, 
 
 /* @sums: what each pass counted in this tile. */
 static void
-run_tile (const Exact *self, gsize tile, float *buffer, double sums[LB_NOISE_PASSES])
+run_tile (
+    const Exact *self, const Strip *source, const Strip *weight, float *buffer, double sums[LB_NOISE_PASSES])
 {
   const LbNoisePlan *plan = self->plan;
-  const gsize per_head = self->tiles_down * self->tiles_across;
-  const gsize head = tile / per_head;
-  const gsize in_head = tile % per_head / self->tiles_across * TILE_ROWS;
-  const gsize column = tile % self->tiles_across * TILE_COLUMNS;
-  const gsize first = head * plan->rows + in_head;
-  const gsize rows = MIN (TILE_ROWS, plan->rows - in_head);
-  const gsize columns = MIN (TILE_COLUMNS, plan->outputs - column);
+  const LbMatrix *a = self->source.values, *b = self->weight.values;
 
-  for (gsize row = 0; row < rows; row++)
-    memset (lb_matrix_row (plan->out, first + row) + column, 0, columns * sizeof (float));
-  for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
+  lb_gemm_nt_block (lb_matrix_row (a, source->first), a->stride, lb_matrix_row (b, weight->first), b->stride,
+                    plan->depth, buffer, BUFFER_STRIDE, source->count * self->source.parts,
+                    weight->count * self->weight.parts);
+  for (gsize i = 0; i < source->count; i++)
     {
-      const LbMatrix *source = self->source[lb_noise_source_part (pass)];
-      const LbMatrix *weight = self->weight[lb_noise_weight_part (pass)];
+      const gsize row = source->head * plan->rows + source->in_head + i;
 
-      if (!self->has_pass[pass])
-        continue;
-      lb_gemm_nt_block (lb_matrix_row (source, first), source->stride,
-                        lb_matrix_row (weight, head * plan->outputs + column), weight->stride, plan->depth,
-                        buffer, TILE_COLUMNS, rows, columns);
-      for (gsize row = 0; row < rows; row++)
-        sums[pass] += count_row (self, pass, first + row, column, columns, buffer + row * TILE_COLUMNS);
+      memset (lb_matrix_row (plan->out, row) + weight->in_head, 0, weight->count * sizeof (float));
+      for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
+        {
+          const guint source_part = lb_noise_source_part (pass), weight_part = lb_noise_weight_part (pass);
+          float *values = buffer + (stack_offset (&self->source, source, source_part) + i) * BUFFER_STRIDE +
+                          stack_offset (&self->weight, weight, weight_part);
+
+          if (self->source.has[source_part] && self->weight.has[weight_part])
+            sums[pass] += count_row (self, pass, row, weight->in_head, weight->count, values);
+        }
     }
 }
 
@@ -154,16 +232,23 @@ static void
 run_tiles (const Exact *self, double means[LB_NOISE_PASSES])
 {
   const LbNoisePlan *plan = self->plan;
-  const gsize tiles = plan->heads * self->tiles_down * self->tiles_across;
+  const gsize down = stack_strips_of_head (&self->source), across = stack_strips_of_head (&self->weight);
+  const gsize tiles = plan->heads * down * across;
   g_autofree double *sums = g_new0 (double, tiles *LB_NOISE_PASSES);
 
 #pragma omp parallel num_threads(lb_noise_plan_get_threads(plan))
   {
-    float *buffer = g_aligned_alloc (TILE_ROWS * TILE_COLUMNS, sizeof (float), 64);
+    float *buffer = g_aligned_alloc (TILE_ROWS * BUFFER_STRIDE, sizeof (float), 64);
 
 #pragma omp for schedule(dynamic, 1)
     for (gsize tile = 0; tile < tiles; tile++)
-      run_tile (self, tile, buffer, sums + tile * LB_NOISE_PASSES);
+      {
+        const gsize head = tile / (down * across);
+        const Strip source = stack_strip (&self->source, head, tile % (down * across) / across);
+        const Strip weight = stack_strip (&self->weight, head, tile % across);
+
+        run_tile (self, &source, &weight, buffer, sums + tile * LB_NOISE_PASSES);
+      }
     g_aligned_free (buffer);
   }
   for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
@@ -175,34 +260,29 @@ run_tiles (const Exact *self, double means[LB_NOISE_PASSES])
     }
 }
 
+static void
+clear_out (LbMatrix *out)
+{
+  for (gsize row = 0; row < out->rows; row++)
+    memset (lb_matrix_row (out, row), 0, out->columns * sizeof (float));
+}
+
 void
 lb_noise_run_exact (LbNoisePlan *plan)
 {
   const LbProduct *product = plan->product;
-  double means[LB_NOISE_PASSES];
-  Exact self = {
-    .plan = plan,
-    .tiles_down = (plan->rows + TILE_ROWS - 1) / TILE_ROWS,
-    .tiles_across = (plan->outputs + TILE_COLUMNS - 1) / TILE_COLUMNS,
-    .key = lb_product_random_key (product),
-  };
+  double means[LB_NOISE_PASSES] = { 0 };
+  Exact self = { .plan = plan, .key = lb_product_random_key (product) };
 
-  for (guint part = 0; part < 2; part++)
-    {
-      self.source[part] =
-          lb_noise_scratch_get (plan->scratch, SLOT_SOURCE + part, product->a->rows, plan->depth);
-      self.weight[part] =
-          lb_noise_scratch_get (plan->scratch, SLOT_WEIGHT + part, product->b->rows, plan->depth);
-    }
-  for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
-    self.has_pass[pass] = lb_noise_plan_has_pass (plan, pass);
-  split_operand (plan, TRUE, product->a, self.source);
-  split_operand (plan, FALSE, product->b, self.weight);
-  run_tiles (&self, means);
+  stack_init (&self.source, plan, SLOT_SOURCE, product->a, plan->source_largest, product->a->rows, TILE_ROWS);
+  stack_init (&self.weight, plan, SLOT_WEIGHT, product->b, plan->weight_largest, plan->heads, TILE_COLUMNS);
+  stack_fill (&self.source, plan, TRUE, product->a);
+  stack_fill (&self.weight, plan, FALSE, product->b);
+  if (self.source.parts > 0 && self.weight.parts > 0)
+    run_tiles (&self, means);
+  else
+    clear_out (plan->out);
   finish (&self, means);
-  for (guint part = 0; part < 2; part++)
-    {
-      lb_matrix_unref (self.source[part]);
-      lb_matrix_unref (self.weight[part]);
-    }
+  lb_matrix_unref (self.source.values);
+  lb_matrix_unref (self.weight.values);
 }

@@ -14,7 +14,7 @@
  * and the four Gaussian terms, whose means follow from the column means of w^.
  */
 
-#define TILE_ROWS 256
+#define TILE_ROWS 512
 #define TILE_COLUMNS 384
 /* Rows of the weights whose columns are added up together. */
 #define BLOCK 64
@@ -64,6 +64,34 @@ combine_row (const float *plus,
     }
 }
 
+/* lb_noise_coding_split() without a table, combine_row() and add_columns() in one
+ * go over @coded; the weights are the larger operand and do not stay in the cache. */
+LB_TARGET_CLONES
+static void
+weigh_row (const float *coded,
+           const float largest[2],
+           const float weights[2],
+           gsize count,
+           float *difference,
+           float *sum,
+           float *sums)
+{
+  const float plus_unit = largest[0], minus_unit = largest[1];
+  const float per_plus = 1.0f / (plus_unit + LB_NOISE_TINY), per_minus = 1.0f / (minus_unit + LB_NOISE_TINY);
+  const float plus_weight = weights[0], minus_weight = weights[1];
+
+  for (gsize i = 0; i < count; i++)
+    {
+      const float plus = (coded[i] > 0.0f ? coded[i] : 0.0f) * per_plus;
+      const float minus = (coded[i] < 0.0f ? -coded[i] : 0.0f) * per_minus;
+
+      difference[i] = plus_unit * plus - minus_unit * minus;
+      sum[i] = plus_weight * plus + minus_weight * minus;
+      sums[i] += plus;
+      sums[count + i] += minus;
+    }
+}
+
 LB_TARGET_CLONES
 static void
 add_columns (float *sums, const float *values, gsize count)
@@ -107,10 +135,18 @@ prepare_weight_rows (const Moment *self, gsize head, gsize first, gsize last, fl
   memset (sums, 0, 2 * depth * sizeof (float));
   for (gsize row = first; row < last; row++)
     {
-      lb_noise_coding_split (&plan->weight_coding, lb_matrix_row (plan->product->b, row), depth, largest,
-                             parts, parts + depth);
-      combine_row (parts, parts + depth, largest, squares, depth, lb_matrix_row (self->weight_mean, row),
-                   lb_matrix_row (self->weight_variance, row));
+      const float *values = lb_matrix_row (plan->product->b, row);
+      float *difference = lb_matrix_row (self->weight_mean, row);
+      float *sum = lb_matrix_row (self->weight_variance, row);
+
+      if (plan->weight_coding.table == NULL)
+        {
+          lb_noise_coding_code (&plan->weight_coding, values, depth, parts);
+          weigh_row (parts, largest, squares, depth, difference, sum, sums);
+          continue;
+        }
+      lb_noise_coding_split (&plan->weight_coding, values, depth, largest, parts, parts + depth);
+      combine_row (parts, parts + depth, largest, squares, depth, difference, sum);
       add_columns (sums, parts, 2 * depth);
     }
 }

@@ -52,6 +52,8 @@ LbNoiseCoding lb_noise_coding (
     const LbMatrix *values, const float *range, guint bits, float floor, const LbLookupTable *table);
 /* Largest positive and negative part (as a positive number) of the coded values. */
 void lb_noise_coding_extremes (const LbNoiseCoding *self, const float *values, gsize count, float largest[2]);
+/* Coded values, before they are split and go through the table. */
+void lb_noise_coding_code (const LbNoiseCoding *self, const float *values, gsize count, float *out);
 /* Codes a row and splits it by sign: plus[i] of max (v, 0) / (largest[0] + tiny),
  * minus[i] of max (-v, 0) / (largest[1] + tiny), by the table if there is one. */
 void lb_noise_coding_split (const LbNoiseCoding *self,

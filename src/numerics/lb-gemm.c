@@ -5,7 +5,7 @@
 
 /* Tiles of the product that OpenBLAS works out one at a time. They are fixed:
  * how it orders sums depends on the shape that it is asked for. */
-#define TILE_ROWS 256
+#define TILE_ROWS 512
 #define TILE_COLUMNS 384
 /* Values of a loop below which waking another thread costs more than it saves. */
 #define WORTH_SHARING 20000

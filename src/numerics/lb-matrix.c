@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "lb-gemm.h"
+#include "lb-target-clones.h"
+
 /* A cache line, and the widest vector register. */
 #define ROW_ALIGNMENT 64
 #define FLOATS_PER_LINE (ROW_ALIGNMENT / sizeof (float))
@@ -189,6 +192,17 @@ lb_matrix_max_abs (const LbMatrix *self)
   return largest;
 }
 
+LB_TARGET_CLONES
+static gboolean
+row_is_finite (const float *values, gsize count)
+{
+  guint32 odd = 0;
+
+  for (gsize i = 0; i < count; i++)
+    odd |= !(fabsf (values[i]) <= FLT_MAX);
+  return odd == 0;
+}
+
 /**
  * lb_matrix_is_finite:
  * @self: a matrix
@@ -198,17 +212,13 @@ lb_matrix_max_abs (const LbMatrix *self)
 gboolean
 lb_matrix_is_finite (const LbMatrix *self)
 {
+  gboolean finite = TRUE;
+
   g_return_val_if_fail (self != NULL, FALSE);
 
+#pragma omp parallel for num_threads(lb_numerics_get_threads_for(self->rows * self->columns / 4))              \
+    reduction(& : finite) schedule(static)
   for (gsize row = 0; row < self->rows; row++)
-    {
-      const float *values = lb_matrix_row (self, row);
-      guint32 odd = 0;
-
-      for (gsize column = 0; column < self->columns; column++)
-        odd |= !(fabsf (values[column]) <= FLT_MAX);
-      if (odd != 0)
-        return FALSE;
-    }
-  return TRUE;
+    finite &= row_is_finite (lb_matrix_row (self, row), self->columns);
+  return finite;
 }
