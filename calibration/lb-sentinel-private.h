@@ -23,8 +23,8 @@ gboolean lb_sentinels_is_due (const LbSentinels *self);
 /* Whether there were exposures since the last one. */
 gboolean lb_sentinels_is_open (const LbSentinels *self);
 void lb_sentinels_count_exposure (LbSentinels *self);
-/* Frames that they will take beside @exposures of a run, with dark and reference
- * frames and the last one. */
+/* Frames that they will take between @exposures of a run, with dark and reference
+ * frames; without the first one. */
 guint64 lb_sentinels_forecast (const LbSentinels *self,
                                guint64 exposures,
                                const LbCameraCaps *caps,

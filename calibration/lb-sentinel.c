@@ -169,9 +169,9 @@ lb_sentinels_forecast (const LbSentinels *self,
                        double usual_exposure_us)
 {
   const LbPathLight light = lb_path_forecast_light (self->plan, PHOTONS, caps, usual_exposure_us);
-  const guint64 sentinels = 1 + (exposures + self->every - 1) / self->every;
+  const guint64 sentinels = (exposures + self->every / 2) / self->every;
 
-  return 1 + sentinels * (DARK_FRAMES + REFERENCE_FRAMES + self->plan->exposures * light.frames);
+  return sentinels * (DARK_FRAMES + REFERENCE_FRAMES + self->plan->exposures * light.frames);
 }
 
 const LbDrift *
