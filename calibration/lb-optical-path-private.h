@@ -110,6 +110,9 @@ typedef struct
   gboolean held;       /* by that */
 
   LbPathLight light;
+  double light_per_us; /* L of a microsecond at that level; 0: not known yet */
+  guint64 frame_sum;   /* of the last frame */
+  GCancellable *cancellable;
   LbCameraCaps caps;
   guint attempt; /* halvings of the exposure time with which new exposures begin */
   guint64 next;  /* exposure that comes next */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "lb-light-path-private.h"
 #include "lb-sentinel-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -281,7 +282,8 @@ take_frame (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
 
   if (nth == 0)
     g_clear_pointer (&self->sum, lb_reading_free);
-  if (!lb_path_check_frame (self->plan->model, frame, error))
+  if (!lb_path_check_frame (self->plan->model, frame, error) ||
+      !lb_light_path_check (self, exposure, number, frame, self->light_per_us, self->cancellable, error))
     return FALSE;
   reading = lb_readout_read (layout, frame->data, frame->width, frame->height, frame->exposure_us,
                              frame->gain, TRUE, error);
@@ -332,6 +334,7 @@ take_sentinel (LbPathRun *self, GCancellable *cancellable, GError **error)
 gboolean
 lb_path_run_exposures (LbPathRun *self, GCancellable *cancellable, GError **error)
 {
+  self->cancellable = cancellable;
   while (self->next < self->plan->exposures || self->again->len > 0)
     {
       if (self->sentinels != NULL && lb_sentinels_is_due (self->sentinels) &&

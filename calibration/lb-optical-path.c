@@ -4,6 +4,7 @@
 #include <glib/gi18n-lib.h>
 #include <math.h>
 
+G_DEFINE_QUARK (lb - optical - path - error - quark, lb_optical_path_error)
 G_DEFINE_FINAL_TYPE (LbOpticalPath, lb_optical_path, G_TYPE_OBJECT)
 
 static void

@@ -7,6 +7,13 @@
 
 G_BEGIN_DECLS
 
+#define LB_OPTICAL_PATH_ERROR (lb_optical_path_error_quark ())
+GQuark lb_optical_path_error_quark (void);
+typedef enum
+{
+  LB_OPTICAL_PATH_ERROR_LIGHT, /* a frame is not of what was commanded; the likely cause is named */
+} LbOpticalPathError;
+
 /* What a product cost and how much light it had. */
 typedef struct
 {

@@ -32,6 +32,7 @@ struct _LbSentinels
   LbPathPlan *plan;
   LbPattern *reference_source, *reference_weight;
   LbPathLight light; /* exposure_us 0: not found yet */
+  double light_per_us;
 };
 
 LbSentinels *
@@ -287,8 +288,12 @@ lb_sentinels_take (LbSentinels *self,
   lb_path_run_init (&run, self->plan);
   done = self->light.exposure_us > 0 || lb_path_find_light (&run, cancellable, error);
   if (done && !(self->light.exposure_us > 0))
-    self->light = run.light;
+    {
+      self->light = run.light;
+      self->light_per_us = run.light_per_us;
+    }
   run.light = self->light;
+  run.light_per_us = self->light_per_us;
   done =
       done && lb_bench_run_sequence (bench, next_interlude, take_interlude, &interlude, cancellable, error);
   g_clear_pointer (&interlude.sum, lb_reading_free);
