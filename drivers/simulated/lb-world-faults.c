@@ -17,6 +17,12 @@
  * more or less at the left and right. */
 #define ROOM_ELECTRONS_PER_S 2000.0
 #define ROOM_TILT 0.4
+/* A speck of dust: where it is and its radius, in widths of the sensor, and the light
+ * that it takes in its middle. */
+#define DUST_X 0.42
+#define DUST_Y 0.3
+#define DUST_RADIUS 0.02
+#define DUST_LOSS 0.8
 /* Of the exposure time asked for. */
 #define WRONG_EXPOSURE 0.5
 
@@ -80,7 +86,15 @@ lb_world_faults_exposure (LbWorld *self)
 gboolean
 lb_world_faults_change_signal (LbWorld *self)
 {
-  return lb_world_has_fault (self, LB_FAULT_FAST_DRIFT) || lb_world_has_fault (self, LB_FAULT_ROOM_LIGHT);
+  return lb_world_has_fault (self, LB_FAULT_FAST_DRIFT) || lb_world_has_fault (self, LB_FAULT_ROOM_LIGHT) ||
+         lb_world_has_fault (self, LB_FAULT_DUST);
+}
+
+/* Out of focus, so its edge is soft. */
+static double
+behind_dust (double x, double y)
+{
+  return 1 - DUST_LOSS * exp (-(pow (x - DUST_X, 2) + pow (y - DUST_Y, 2)) / (DUST_RADIUS * DUST_RADIUS));
 }
 
 const float *
@@ -92,6 +106,7 @@ lb_world_faults_signal (LbWorld *self, const LbWorldExposure *exposure, double s
   const double room = lb_world_has_fault (self, LB_FAULT_ROOM_LIGHT)
                           ? ROOM_ELECTRONS_PER_S * exposure_us / G_USEC_PER_SEC
                           : 0;
+  const gboolean dust = lb_world_has_fault (self, LB_FAULT_DUST);
 
   if (self->faulted_signal == NULL)
     self->faulted_signal = g_new0 (float, (gsize) width * self->optics.sizes.sensor_height);
@@ -102,7 +117,10 @@ lb_world_faults_signal (LbWorld *self, const LbWorldExposure *exposure, double s
         const double side = 2.0 * x / width - 1;
 
         self->faulted_signal[at] =
-            (float) (scale * (1 + tilt * side) * self->signal[at] + room * (1 + ROOM_TILT * side));
+            (float) (scale * (1 + tilt * side) *
+                         (dust ? behind_dust ((double) x / width, (double) y / width) : 1) *
+                         self->signal[at] +
+                     room * (1 + ROOM_TILT * side));
       }
   return self->faulted_signal;
 }
