@@ -261,6 +261,16 @@ set_stray (LbOpticsModel *model, LbCalibration *background, double reference_gai
   return TRUE;
 }
 
+/* What the power meter read of a source full on at the usual set point, if one did. */
+static void
+set_power (LbOpticsModel *model, LbCalibrationSet *set)
+{
+  g_autoptr (LbCalibration) light = lb_calibration_set_dup (set, "light");
+
+  if (light != NULL)
+    model->full_power_w = 1e-6 * lb_quantities_get (lb_calibration_values (light), "power", 0);
+}
+
 static gboolean
 set_measured (LbOpticsModel *model,
               LbCalibrationSet *set,
@@ -279,6 +289,7 @@ set_measured (LbOpticsModel *model,
     return fail_damaged (error, "response");
   if (flat_field != NULL)
     set_light (model, flat_field, optics);
+  set_power (model, set);
   if ((parts & LB_MODEL_GAIN) != 0 && flat_field != NULL)
     {
       if (!set_gain (model, flat_field))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lb-optical-path-private.h"
+#include "lb-light-path-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <math.h>
@@ -55,7 +55,9 @@ take_probe (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
   g_autoptr (GError) local_error = NULL;
 
   probe->run->counts->exposures++;
-  if (!lb_path_check_frame (layout->model, frame, error))
+  if (!lb_path_check_frame (layout->model, frame, error) ||
+      (probe->level == 0 && !lb_light_path_check (probe->run, exposure, 0, frame, layout->model->light_per_us,
+                                                  probe->run->cancellable, error)))
     return FALSE;
   reading = lb_readout_read (layout, frame->data, frame->width, frame->height, frame->exposure_us,
                              frame->gain, TRUE, &local_error);
@@ -246,8 +248,10 @@ lb_path_find_light (LbPathRun *self, GCancellable *cancellable, GError **error)
                   .weight = weight,
                   .exposure_us =
                       CLAMP (optics->exposure_us, self->caps.exposure_min_us, self->caps.exposure_max_us) };
-  gboolean found = probe_light (self, &probe, wanted, cancellable, error);
+  gboolean found;
 
+  self->cancellable = cancellable;
+  found = probe_light (self, &probe, wanted, cancellable, error);
   if (found)
     {
       const double needed_us = probe.saturated ? probe.actual_us : probe.actual_us * wanted / probe.light;
@@ -255,6 +259,7 @@ lb_path_find_light (LbPathRun *self, GCancellable *cancellable, GError **error)
       self->light = divide (plan->model, &self->caps, needed_us,
                             probe.peak * field_brightness (plan->layout) / probe.actual_us);
       self->light.level = probe.level;
+      self->light_per_us = probe.saturated ? 0 : probe.light / probe.actual_us;
     }
   g_clear_error (&probe.dark_error);
   return found;

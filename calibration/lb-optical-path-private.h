@@ -5,6 +5,7 @@
 #include <lb-operand.h>
 #include <lb-readout.h>
 
+#include "lb-drift-private.h"
 #include "lb-optical-path.h"
 
 G_BEGIN_DECLS
@@ -61,6 +62,27 @@ const float *lb_path_plan_b (const LbPathPlan *self, guint sign, const LbPathSlo
 /* Mean of u = fx + (1 - fx) x^ over all elements and passes. */
 double lb_path_plan_mean_u (const LbPathPlan *self);
 
+typedef struct _LbSentinels LbSentinels; /* lb-sentinel-private.h */
+
+struct _LbOpticalPath
+{
+  GObject parent_instance;
+  LbBench *bench;
+  LbOpticsModel *model;
+  LbEncoder *encoder;
+  LbLayout *layout;   /* of the last product */
+  guint layout_limit; /* max_slots that it was made with */
+  guint64 ordinal;
+  LbSentinels *sentinels; /* or NULL */
+  LbSentinelFunc sentinel_taken;
+  LbSentinelFailedFunc sentinel_failed;
+  gpointer sentinel_data;
+};
+
+/* Layout and plan of a product by the path's model. */
+LbPathPlan *lb_path_make_plan (
+    LbOpticalPath *self, const LbMatrix *a, const LbMatrix *b, gboolean diagonal, GError **error);
+
 /* How an exposure is taken. */
 typedef struct
 {
@@ -80,8 +102,17 @@ typedef struct
   LbOpticalPathCounts *counts;
   LbOpticalPathPartial partial;
   gpointer partial_data;
+  const LbDrift *drift;   /* that readings are corrected for; or NULL */
+  LbSentinels *sentinels; /* to be taken between exposures; or NULL */
+  LbSentinelFunc sentinel_taken;
+  gpointer sentinel_data;
+  LbSentinel sentinel; /* the last one that failed */
+  gboolean held;       /* by that */
 
   LbPathLight light;
+  double light_per_us; /* L of a microsecond at that level; 0: not known yet */
+  guint64 frame_sum;   /* of the last frame */
+  GCancellable *cancellable;
   LbCameraCaps caps;
   guint attempt; /* halvings of the exposure time with which new exposures begin */
   guint64 next;  /* exposure that comes next */
@@ -97,6 +128,9 @@ typedef struct
   guint64 tiles;                                         /* number of those */
 } LbPathRun;
 
+/* Memory for the products of @plan; self->out is there already. */
+void lb_path_run_init (LbPathRun *self, const LbPathPlan *plan);
+void lb_path_run_clear (LbPathRun *self);
 /* Finds light level, exposure time and frames for the photons that are wanted,
  * from frames of the first exposure. In the worker. */
 gboolean lb_path_find_light (LbPathRun *self, GCancellable *cancellable, GError **error);
@@ -106,7 +140,12 @@ LbPathLight lb_path_forecast_light (const LbPathPlan *plan,
                                     double photons_per_mac,
                                     const LbCameraCaps *caps,
                                     double usual_exposure_us);
-/* The action: all exposures of the plan. */
+/* Takes what is left of the plan's exposures, with sentinels between; the light is
+ * known. Ends early, with self->held, when a sentinel fails. */
+gboolean lb_path_run_exposures (LbPathRun *self, GCancellable *cancellable, GError **error);
+/* Begins a run of nothing but a sentinel; in the worker. */
+gboolean lb_path_run_last_sentinel (LbPathRun *self, GCancellable *cancellable, GError **error);
+/* The action: all exposures of the plan, or what is left of them. */
 gboolean lb_path_run (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error);
 /* Adds a frame's reading to the sum over an exposure (NULL before the first);
  * takes @reading. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lb-optical-path-private.h"
+#include "lb-light-path-private.h"
+#include "lb-sentinel-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <math.h>
@@ -76,6 +77,8 @@ next_exposure (LbExposure *exposure, gpointer data, GError **error)
   guint64 number;
   guint attempt;
 
+  if (self->sentinels != NULL && lb_sentinels_is_due (self->sentinels))
+    return FALSE;
   if (self->next < self->plan->exposures)
     {
       number = self->next++;
@@ -92,6 +95,8 @@ next_exposure (LbExposure *exposure, gpointer data, GError **error)
   else
     return FALSE;
 
+  if (self->sentinels != NULL)
+    lb_sentinels_count_exposure (self->sentinels);
   g_clear_pointer (&self->source_pattern, lb_pattern_unref);
   self->source_pattern = lb_path_plan_source (self->plan, number);
   if (self->shown != lb_path_plan_pattern (self->plan, number))
@@ -277,13 +282,19 @@ take_frame (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
 
   if (nth == 0)
     g_clear_pointer (&self->sum, lb_reading_free);
-  if (!lb_path_check_frame (self->plan->model, frame, error))
+  if (!lb_path_check_frame (self->plan->model, frame, error) ||
+      !lb_light_path_check (self, exposure, number, frame, self->light_per_us, self->cancellable, error))
     return FALSE;
   reading = lb_readout_read (layout, frame->data, frame->width, frame->height, frame->exposure_us,
                              frame->gain, TRUE, error);
   if (reading == NULL)
     return FALSE;
   count_readouts (self, number);
+  if (self->drift != NULL)
+    {
+      lb_drift_correct_dark (self->drift, layout, frame->exposure_us, reading);
+      lb_drift_correct_gain (self->drift, layout, reading);
+    }
   lb_path_add_reading (&self->sum, g_steal_pointer (&reading));
   if (nth + 1 < exposure->frames)
     return TRUE;
@@ -302,26 +313,62 @@ take_frame (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
   return TRUE;
 }
 
+/* FALSE as well if it failed: then self->held is set, and no error. */
+static gboolean
+take_sentinel (LbPathRun *self, GCancellable *cancellable, GError **error)
+{
+  LbSentinel sentinel;
+
+  if (!lb_sentinels_take (self->sentinels, self->bench, &self->caps, &sentinel, &self->counts->exposures,
+                          cancellable, error))
+    return FALSE;
+  if (self->sentinel_taken != NULL)
+    self->sentinel_taken (&sentinel, self->sentinel_data);
+  if (sentinel.passed)
+    return TRUE;
+  self->sentinel = sentinel;
+  self->held = TRUE;
+  return FALSE;
+}
+
+gboolean
+lb_path_run_exposures (LbPathRun *self, GCancellable *cancellable, GError **error)
+{
+  self->cancellable = cancellable;
+  while (self->next < self->plan->exposures || self->again->len > 0)
+    {
+      if (self->sentinels != NULL && lb_sentinels_is_due (self->sentinels) &&
+          !take_sentinel (self, cancellable, error))
+        return self->held;
+      self->shown = -1;
+      if (!lb_bench_run_sequence (self->bench, next_exposure, take_frame, self, cancellable, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+begin_run (LbPathRun *self, GError **error)
+{
+  lb_bench_begin_run (self->bench, self->ordinal);
+  if (lb_bench_get_camera_caps (self->bench, &self->caps))
+    return TRUE;
+  g_set_error_literal (error, LB_BENCH_ERROR, LB_BENCH_ERROR_NOT_CONNECTED,
+                       _ ("The bench is not connected: connect it first"));
+  return FALSE;
+}
+
+gboolean
+lb_path_run_last_sentinel (LbPathRun *self, GCancellable *cancellable, GError **error)
+{
+  return begin_run (self, error) && (take_sentinel (self, cancellable, error) || self->held);
+}
+
 gboolean
 lb_path_run (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error)
 {
   LbPathRun *self = data;
-  gboolean done;
 
-  lb_bench_begin_run (bench, self->ordinal);
-  if (!lb_bench_get_camera_caps (bench, &self->caps))
-    {
-      g_set_error_literal (error, LB_BENCH_ERROR, LB_BENCH_ERROR_NOT_CONNECTED,
-                           _ ("The bench is not connected: connect it first"));
-      return FALSE;
-    }
-  if (!configure_camera (self, cancellable, error) || !lb_path_find_light (self, cancellable, error))
-    return FALSE;
-  do
-    {
-      self->shown = -1;
-      done = lb_bench_run_sequence (bench, next_exposure, take_frame, self, cancellable, error);
-    }
-  while (done && self->again->len > 0);
-  return done;
+  return begin_run (self, error) && configure_camera (self, cancellable, error) &&
+         lb_path_find_light (self, cancellable, error) && lb_path_run_exposures (self, cancellable, error);
 }

@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lb-optical-path-private.h"
+#include "lb-sentinel-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <math.h>
 
-struct _LbOpticalPath
-{
-  GObject parent_instance;
-  LbBench *bench;
-  LbOpticsModel *model;
-  LbEncoder *encoder;
-  LbLayout *layout;   /* of the last product */
-  guint layout_limit; /* max_slots that it was made with */
-  guint64 ordinal;
-};
-
+G_DEFINE_QUARK (lb - optical - path - error - quark, lb_optical_path_error)
 G_DEFINE_FINAL_TYPE (LbOpticalPath, lb_optical_path, G_TYPE_OBJECT)
 
 static void
@@ -22,6 +12,7 @@ lb_optical_path_finalize (GObject *object)
 {
   LbOpticalPath *self = LB_OPTICAL_PATH (object);
 
+  g_clear_pointer (&self->sentinels, lb_sentinels_free);
   g_clear_pointer (&self->layout, lb_layout_unref);
   g_clear_pointer (&self->encoder, lb_encoder_free);
   g_clear_pointer (&self->model, lb_optics_model_unref);
@@ -85,6 +76,62 @@ lb_optical_path_get_model (LbOpticalPath *self)
   g_return_val_if_fail (LB_IS_OPTICAL_PATH (self), NULL);
 
   return self->model;
+}
+
+/**
+ * lb_optical_path_set_model:
+ * @model: what encodes and decodes from now on; a reference is kept, immutable
+ * @error: LB_OPTICS_ERROR_SPACE if it leaves no room for the sentinels that are set
+ */
+gboolean
+lb_optical_path_set_model (LbOpticalPath *self, LbOpticsModel *model, GError **error)
+{
+  g_return_val_if_fail (LB_IS_OPTICAL_PATH (self) && model != NULL, FALSE);
+
+  lb_optics_model_ref (model);
+  g_clear_pointer (&self->layout, lb_layout_unref);
+  g_clear_pointer (&self->encoder, lb_encoder_free);
+  g_clear_pointer (&self->model, lb_optics_model_unref);
+  self->model = model;
+  self->encoder = lb_encoder_new (model);
+  return self->sentinels == NULL ||
+         lb_sentinels_set_model (self->sentinels, self->model, self->encoder, error);
+}
+
+/**
+ * lb_optical_path_set_sentinels:
+ * @every: exposures between two sentinels; 0: none are taken
+ * @limit: of their residual
+ * @taken: (nullable): told of each
+ * @failed: (nullable): asked what to do; NULL: go on
+ * @error: LB_OPTICS_ERROR_SPACE if the field has no room for them
+ *
+ * From now on a known product is measured before the first exposure and after
+ * each @every of them, with dark and reference frames by which what follows is
+ * corrected for drift.
+ */
+gboolean
+lb_optical_path_set_sentinels (LbOpticalPath *self,
+                               guint every,
+                               double limit,
+                               LbSentinelFunc taken,
+                               LbSentinelFailedFunc failed,
+                               gpointer user_data,
+                               GError **error)
+{
+  g_return_val_if_fail (LB_IS_OPTICAL_PATH (self) && limit > 0, FALSE);
+
+  g_clear_pointer (&self->sentinels, lb_sentinels_free);
+  self->sentinel_taken = taken;
+  self->sentinel_failed = failed;
+  self->sentinel_data = user_data;
+  if (every == 0)
+    return TRUE;
+  self->sentinels = lb_sentinels_new (every, limit);
+  if (lb_sentinels_set_model (self->sentinels, self->model, self->encoder, error))
+    return TRUE;
+  g_clear_pointer (&self->sentinels, lb_sentinels_free);
+  return FALSE;
 }
 
 /**
@@ -157,8 +204,9 @@ find_layout (LbOpticalPath *self, const LbMatrix *a, const LbMatrix *b, gboolean
   return self->layout;
 }
 
-static LbPathPlan *
-make_plan (LbOpticalPath *self, const LbMatrix *a, const LbMatrix *b, gboolean diagonal, GError **error)
+LbPathPlan *
+lb_path_make_plan (
+    LbOpticalPath *self, const LbMatrix *a, const LbMatrix *b, gboolean diagonal, GError **error)
 {
   LbLayout *layout;
 
@@ -211,11 +259,12 @@ lb_optical_path_forecast (LbOpticalPath *self,
   LbModulatorCaps source, weight;
   LbPathLight light;
   LbBenchTiming timing;
+  guint64 extra = 0;
   double fast, slow;
 
   g_return_val_if_fail (LB_IS_OPTICAL_PATH (self) && a != NULL && b != NULL, FALSE);
 
-  plan = make_plan (self, a, b, diagonal, error);
+  plan = lb_path_make_plan (self, a, b, diagonal, error);
   if (plan == NULL)
     return FALSE;
   if (!lb_bench_get_camera_caps (self->bench, &camera) ||
@@ -231,117 +280,12 @@ lb_optical_path_forecast (LbOpticalPath *self,
   lb_bench_get_timing (self->bench, &timing);
   fast = period_s (timing.settling_us[LB_ROLE_SOURCE], &light, &camera, source.rate_hz);
   slow = MAX (fast, period_s (timing.settling_us[LB_ROLE_WEIGHT], &light, &camera, weight.rate_hz));
+  if (self->sentinels != NULL)
+    extra = lb_sentinels_forecast (self->sentinels, plan->exposures, &camera, optics->exposure_us);
   if (exposures != NULL)
-    *exposures = plan->exposures * light.frames + 1;
+    *exposures = plan->exposures * light.frames + 1 + extra;
   if (seconds != NULL)
-    *seconds = (plan->patterns + 1) * slow + (double) (plan->exposures - plan->patterns) * fast;
+    *seconds =
+        (plan->patterns + 1) * slow + ((double) (plan->exposures - plan->patterns) + (double) extra) * fast;
   return TRUE;
-}
-
-static void
-run_init (LbPathRun *run, const LbPathPlan *plan)
-{
-  const gsize products = run->out->rows * run->out->columns;
-
-  run->plan = plan;
-  run->again = g_array_new (FALSE, FALSE, sizeof (guint64));
-  run->shown = -1;
-  run->products = g_new0 (double, products);
-  run->raw = g_new (float, 4 * products);
-  run->missing = g_new (guint16, products);
-  for (gsize i = 0; i < 4 * products; i++)
-    run->raw[i] = NAN;
-  for (gsize i = 0; i < products; i++)
-    run->missing[i] = (guint16) (plan->signs_a * plan->layout->segments);
-  for (gsize row = 0; row < run->out->rows; row++)
-    for (gsize i = 0; i < run->out->columns; i++)
-      lb_matrix_row (run->out, row)[i] = NAN;
-}
-
-static void
-run_clear (LbPathRun *run)
-{
-  g_array_unref (run->again);
-  g_clear_pointer (&run->source_pattern, lb_pattern_unref);
-  g_clear_pointer (&run->weight_pattern, lb_pattern_unref);
-  g_clear_pointer (&run->sum, lb_reading_free);
-  g_free (run->products);
-  g_free (run->raw);
-  g_free (run->missing);
-}
-
-/* Means over all tiles and exposures. */
-static void
-count_means (const LbPathRun *run)
-{
-  LbOpticalPathCounts *counts = run->counts;
-  double mean;
-
-  if (run->tiles == 0)
-    return;
-  mean = run->sum_photons / (double) run->tiles;
-  counts->photons_per_mac = mean;
-  counts->photons_per_mac_spread =
-      sqrt (MAX (run->sum_square_photons / (double) run->tiles - mean * mean, 0));
-  counts->electrons_per_mac = run->sum_electrons / (double) run->tiles;
-}
-
-/**
- * lb_optical_path_multiply:
- * @a: (m, d), finite; shown on the source plane, each row by its own scale
- * @b: (n, d), finite; shown on the weight plane, all by one scale
- * @diagonal: row i with row i instead of every row with every row
- * @photons_per_mac: at the weight plane, per pass and element, on the average
- * @out: (out caller-allocates): (m, n), or (m, 1) if @diagonal
- * @counts: (out caller-allocates) (nullable): what it took; also on failure
- * @partial: (nullable): gets dot products as they become known, in the bench's worker
- * @error: LB_OPTICS_ERROR (SHAPE; SPACE; DARK: no light, or the planes do not
- *   show the patterns), and those of the bench and its devices
- *
- * out = a b^T on the bench, by the forward model and decode of optics.md. NAN
- * marks dot products with saturated pixels even at the shortest exposure, and
- * after a failure those that were not measured.
- */
-gboolean
-lb_optical_path_multiply (LbOpticalPath *self,
-                          const LbMatrix *a,
-                          const LbMatrix *b,
-                          gboolean diagonal,
-                          double photons_per_mac,
-                          LbMatrix *out,
-                          LbOpticalPathCounts *counts,
-                          LbOpticalPathPartial partial,
-                          gpointer user_data,
-                          GCancellable *cancellable,
-                          GError **error)
-{
-  g_autoptr (LbPathPlan) plan = NULL;
-  LbOpticalPathCounts unwanted;
-  LbPathRun run = { 0 };
-  gint64 start_us;
-  gboolean done;
-
-  g_return_val_if_fail (LB_IS_OPTICAL_PATH (self) && a != NULL && b != NULL && out != NULL, FALSE);
-  g_return_val_if_fail (out->rows == a->rows && out->columns == (diagonal ? 1 : b->rows), FALSE);
-  g_return_val_if_fail (photons_per_mac > 0, FALSE);
-
-  counts = counts != NULL ? counts : &unwanted;
-  *counts = (LbOpticalPathCounts){ 0 };
-  plan = make_plan (self, a, b, diagonal, error);
-  if (plan == NULL)
-    return FALSE;
-  run = (LbPathRun){ .bench = self->bench,
-                     .ordinal = self->ordinal++,
-                     .photons_per_mac = photons_per_mac,
-                     .out = out,
-                     .counts = counts,
-                     .partial = partial,
-                     .partial_data = user_data };
-  run_init (&run, plan);
-  start_us = lb_clock_now_us (lb_bench_get_clock (self->bench));
-  done = lb_bench_run (self->bench, "multiply", lb_path_run, &run, cancellable, error);
-  counts->bench_time_s = 1e-6 * (double) (lb_clock_now_us (lb_bench_get_clock (self->bench)) - start_us);
-  count_means (&run);
-  run_clear (&run);
-  return done;
 }

@@ -48,6 +48,7 @@ def _():
     run = json.loads(cli("run", "attention", *FAST, "--session", session, "--json").stdout)
     tap.check(run["dot_products"] == 32 * 32, run)
     tap.check(run["normalised_error"] < run["normalised_error_uncalibrated"], run)
+    tap.check(run["sentinels"] >= 2 and run["sentinels_failed"] == 0 and run["in_doubt"] == 0, run)
     tap.check(run["photons_per_mac"] > 0 and run["photons_per_mac_detected"] > 0, run)
     run = json.loads(cli("run", "dot-product", *FAST, "--session", session, "--count", 50, "--length", "16,64",
                          "--json").stdout)
@@ -161,6 +162,9 @@ def _():
     refused(*run, "--text", "", code=2, says=["token"])
     refused(*run, "--layer", 9, code=2, says=["layer 9"])
     refused(*run, "--photons", "0,5", code=2, says=["0,5"])
+    refused(*run, "--sentinels", "-1", code=2, says=["--sentinels", "-1"])
+    refused(*run, "--sentinel-limit", "0,5", code=2, says=["0,5"])
+    refused(*run, "--on-sentinel", "pray", code=2, says=["pray", "recalibrate"])
     refused("run", "dot-product", "--length", "64,x", code=2, says=["64,x"])
     tap.check(not (HOME / "unmade.lbsession").exists(), "a session was made")
 

@@ -3,9 +3,14 @@
 #include <lb-forward.h>
 #include <lb-perplexity.h>
 #include <lb-report.h>
+#include <lb-simulated.h>
 #include <lb-tokenizer.h>
 #include <lb-workflow.h>
 #include <math.h>
+
+#include <lb-experiment-private.h>
+#include <lb-random.h>
+#include <string.h>
 
 #include "model-fixture.h"
 
@@ -166,6 +171,209 @@ test_session_from_calibration_to_report (Place *fixture, gconstpointer data)
   lb_report_write_pdf (fixture->session, report, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (g_file_test (report, G_FILE_TEST_IS_REGULAR));
+}
+
+#define FAULTY_PRODUCTS 200
+
+/* Two products; the source is displaced between them. */
+typedef struct
+{
+  LbExperiment parent;
+  Place *place;
+  guint held;
+} FaultyExperiment;
+
+typedef struct
+{
+  LbExperimentClass parent_class;
+} FaultyExperimentClass;
+
+static GType faulty_experiment_get_type (void);
+G_DEFINE_TYPE (FaultyExperiment, faulty_experiment, lb_experiment_get_type ())
+
+static LbMatrix *
+signed_matrix (guint stream)
+{
+  LbMatrix *matrix = lb_matrix_new (FAULTY_PRODUCTS, 64);
+
+  for (guint r = 0; r < FAULTY_PRODUCTS; r++)
+    {
+      lb_random_uniform_fill (lb_random_key (5), stream, r * 64, 64, lb_matrix_row (matrix, r));
+      for (guint i = 0; i < 64; i++)
+        lb_matrix_row (matrix, r)[i] = 2 * lb_matrix_row (matrix, r)[i] - 1;
+    }
+  return matrix;
+}
+
+static gboolean
+faulty_prepare (LbExperiment *experiment, GError **error)
+{
+  for (guint part = 0; part < 2; part++)
+    lb_experiment_add_part (experiment, signed_matrix (2 * part), signed_matrix (2 * part + 1), TRUE,
+                            LB_PRODUCT_LINEAR);
+  return TRUE;
+}
+
+static gboolean
+faulty_measure (LbExperiment *experiment, LbEngine *engine, GCancellable *cancellable, GError **error)
+{
+  FaultyExperiment *self = (FaultyExperiment *) experiment;
+
+  if (!lb_experiment_measure_part (experiment, engine, 0, cancellable, error))
+    return FALSE;
+  lb_simulated_set_fault (lb_bench_get_device (self->place->bench, LB_ROLE_CAMERA), "misalign", TRUE);
+  return lb_experiment_measure_part (experiment, engine, 1, cancellable, error);
+}
+
+static char *
+faulty_dup_title (LbExperiment *experiment)
+{
+  return g_strdup ("Displaced");
+}
+
+static void
+faulty_add_settings (LbExperiment *experiment, LbQuantities *settings)
+{
+}
+
+static void
+faulty_experiment_class_init (FaultyExperimentClass *klass)
+{
+  LbExperimentClass *experiment_class = (LbExperimentClass *) klass;
+
+  experiment_class->kind = "dot-product";
+  experiment_class->prepare = faulty_prepare;
+  experiment_class->measure = faulty_measure;
+  experiment_class->dup_title = faulty_dup_title;
+  experiment_class->add_settings = faulty_add_settings;
+}
+
+static void
+faulty_experiment_init (FaultyExperiment *self)
+{
+}
+
+/* Goes on where it is held. */
+static void
+faulty_snapshot_cb (LbSnapshot *snapshot, gpointer user_data)
+{
+  FaultyExperiment *self = user_data;
+
+  if (!snapshot->held)
+    return;
+  self->held++;
+  g_assert_nonnull (strstr (snapshot->message, "sentinel"));
+  g_assert_cmpint (lb_bench_get_light (self->place->bench), ==, LB_LIGHT_ARMED);
+  lb_experiment_set_paused ((LbExperiment *) self, FALSE);
+}
+
+/* @rows: that it stored. */
+static FaultyExperiment *
+run_misaligned (Place *fixture, LbSentinelAction action, GArray **rows, GError **error)
+{
+  const LbExperimentPlace place = {
+    fixture->bench, fixture->calibrations, fixture->session, FALSE, { 4, 0, action }
+  };
+  FaultyExperiment *self = g_object_new (faulty_experiment_get_type (), NULL);
+
+  calibrate (fixture);
+  self->place = fixture;
+  lb_experiment_set_photons ((LbExperiment *) self, 2000);
+  lb_experiment_run ((LbExperiment *) self, &place, faulty_snapshot_cb, self, NULL, error);
+  lb_simulated_set_fault (lb_bench_get_device (fixture->bench, LB_ROLE_CAMERA), "misalign", FALSE);
+  *rows = lb_session_get_rows (fixture->session, lb_experiment_get_run ((LbExperiment *) self), NULL);
+  return self;
+}
+
+static double
+result (FaultyExperiment *self, const char *name)
+{
+  return lb_quantities_get (lb_experiment_get_results ((LbExperiment *) self), name, NAN);
+}
+
+static guint
+count_doubted (const GArray *rows)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < rows->len; i++)
+    count += g_array_index (rows, LbSessionRow, i).in_doubt;
+  return count;
+}
+
+static void
+test_sentinels (Place *fixture, gconstpointer data)
+{
+  g_autoptr (GArray) rows = NULL;
+  g_autoptr (GArray) sentinels = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *report = g_build_filename (fixture->folder, "report.pdf", NULL);
+  g_autoptr (LbExperiment) experiment = NULL;
+  FaultyExperiment *self = run_misaligned (fixture, LB_SENTINELS_CONTINUE, &rows, &error);
+
+  experiment = (LbExperiment *) self;
+  g_assert_no_error (error);
+  g_assert_cmpuint (rows->len, ==, 2 * FAULTY_PRODUCTS);
+  g_assert_cmpfloat (result (self, "sentinels_failed"), >, 1);
+  g_assert_cmpfloat (result (self, "in_doubt"), ==, count_doubted (rows));
+  for (guint i = 0; i < rows->len; i++)
+    if (i < FAULTY_PRODUCTS - 100 || i >= FAULTY_PRODUCTS)
+      g_assert_cmpint (g_array_index (rows, LbSessionRow, i).in_doubt, ==, i >= FAULTY_PRODUCTS);
+  sentinels = lb_session_list_sentinels (fixture->session, lb_experiment_get_run (experiment), &error);
+  g_assert_no_error (error);
+  g_assert_cmpfloat (sentinels->len, ==, result (self, "sentinels"));
+  g_assert_true (lb_session_verify (fixture->session, &error));
+  lb_report_write_pdf (fixture->session, report, NULL, &error);
+  g_assert_no_error (error);
+}
+
+static void
+test_sentinel_recalibrates (Place *fixture, gconstpointer data)
+{
+  g_autoptr (GArray) rows = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbExperiment) experiment = NULL;
+  FaultyExperiment *self = run_misaligned (fixture, LB_SENTINELS_RECALIBRATE, &rows, &error);
+
+  experiment = (LbExperiment *) self;
+  g_assert_no_error (error);
+  g_assert_cmpuint (rows->len, ==, 2 * FAULTY_PRODUCTS);
+  g_assert_cmpfloat (result (self, "recalibrations"), ==, 1);
+  g_assert_cmpfloat (result (self, "sentinels_failed"), ==, 1);
+  g_assert_cmpuint (count_doubted (rows), >, 0);
+  g_assert_cmpuint (count_doubted (rows), <, 150);
+  g_assert_cmpfloat (result (self, "in_doubt"), ==, count_doubted (rows));
+}
+
+static void
+test_sentinel_holds (Place *fixture, gconstpointer data)
+{
+  g_autoptr (GArray) rows = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbExperiment) experiment = NULL;
+  FaultyExperiment *self = run_misaligned (fixture, LB_SENTINELS_HOLD, &rows, &error);
+
+  experiment = (LbExperiment *) self;
+  g_assert_no_error (error);
+  g_assert_cmpuint (rows->len, ==, 2 * FAULTY_PRODUCTS);
+  g_assert_cmpuint (self->held, >, 0);
+  /* The last sentinel does not hold what has ended. */
+  g_assert_cmpfloat (self->held, >=, result (self, "sentinels_failed") - 1);
+}
+
+static void
+test_sentinel_ends (Place *fixture, gconstpointer data)
+{
+  g_autoptr (GArray) rows = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbExperiment) experiment = NULL;
+  FaultyExperiment *self = run_misaligned (fixture, LB_SENTINELS_END, &rows, &error);
+
+  experiment = (LbExperiment *) self;
+  g_assert_error (error, LB_EXPERIMENT_ERROR, LB_EXPERIMENT_ERROR_SENTINEL);
+  g_assert_cmpuint (rows->len, >=, FAULTY_PRODUCTS);
+  g_assert_cmpuint (rows->len, <, 2 * FAULTY_PRODUCTS);
+  g_assert_cmpfloat (result (self, "in_doubt"), ==, count_doubted (rows));
 }
 
 /* Rows of the last run, and how many runs there are. */
@@ -505,6 +713,10 @@ main (int argc, char **argv)
   g_test_add_func ("/experiment/wrong-layers-heads-and-texts-are-refused", test_wrong_layers);
   add_test ("/experiment/whole-model-is-measured-product-by-product", test_model);
   add_test ("/experiment/cancelled-run-keeps-its-rows", test_cancelled_run_keeps_its_rows);
+  add_test ("/experiment/sentinels-mark-what-is-in-doubt", test_sentinels);
+  add_test ("/experiment/sentinel-recalibrates", test_sentinel_recalibrates);
+  add_test ("/experiment/sentinel-holds-the-run", test_sentinel_holds);
+  add_test ("/experiment/sentinel-ends-the-run", test_sentinel_ends);
   add_test ("/experiment/stopped-run-leaves-the-light-off", test_stopped_run_leaves_the_light_off);
   return g_test_run ();
 }

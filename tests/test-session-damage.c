@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -86,6 +87,47 @@ test_newer (Place *place, gconstpointer data)
   sqlite3_exec (handle, "PRAGMA user_version = 99", NULL, NULL, NULL);
   sqlite3_close (handle);
   assert_refused (place->path, LB_SESSION_ERROR_FORMAT, "99");
+}
+
+/* A session of before there were sentinels is read as it is, and gets its table when
+ * it is written to. */
+static void
+test_without_sentinels (Place *place, gconstpointer data)
+{
+  const LbSessionSentinel failed = { .residual = 0.1, .limit = 0.03, .slope = NAN, .passed = FALSE };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GArray) none = NULL, sentinels = NULL, rows = NULL;
+  sqlite3 *handle = NULL;
+  LbSession *session;
+  gint64 run;
+
+  make_session (place->path);
+  g_assert_cmpint (sqlite3_open (place->path, &handle), ==, SQLITE_OK);
+  g_assert_cmpint (sqlite3_exec (handle, "DROP TABLE sentinels", NULL, NULL, NULL), ==, SQLITE_OK);
+  sqlite3_close (handle);
+  session = open_read_only (place->path);
+  none = lb_session_list_sentinels (session, 1, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (none->len, ==, 0);
+  g_assert_true (lb_session_verify (session, &error));
+  close_session (session);
+  g_assert_cmpuint (count_files (place->folder), ==, 1);
+
+  session = open_session (place->path);
+  run = begin_run (session);
+  add_rows (session, run, 0, 5);
+  g_assert_true (lb_session_add_sentinel (session, run, &failed, &error));
+  add_rows (session, run, 5, 5);
+  sentinels = lb_session_list_sentinels (session, run, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (sentinels->len, ==, 1);
+  g_assert_cmpint (g_array_index (sentinels, LbSessionSentinel, 0).rows_before, ==, 5);
+  g_assert_true (isnan (g_array_index (sentinels, LbSessionSentinel, 0).slope));
+  rows = lb_session_get_rows (session, run, &error);
+  g_assert_cmpuint (rows->len, ==, 10);
+  for (guint i = 0; i < rows->len; i++)
+    g_assert_true (g_array_index (rows, LbSessionRow, i).in_doubt);
+  close_session (session);
 }
 
 static void
@@ -230,6 +272,7 @@ main (int argc, char *argv[])
   ADD ("reading-writes-nothing", test_read_only);
   ADD ("foreign-files-are-refused", test_foreign);
   ADD ("newer-versions-are-refused", test_newer);
+  ADD ("a-file-of-before-sentinels-is-read-and-written", test_without_sentinels);
   ADD ("an-unwritable-folder-is-named", test_no_folder);
   ADD ("damage-is-found", test_damage);
   ADD ("a-cut-off-file-is-found", test_cut_off);

@@ -379,6 +379,123 @@ test_dropped_frames (void)
   g_assert_cmpuint (dropped, <, 80);
 }
 
+/* Mean of a frame under a fault, over what the camera has without light, relative
+ * to that without the fault. */
+static double
+light_under (const char *fault)
+{
+  g_autoptr (Rig) rig = lit_rig ();
+  g_autoptr (LbFrame) before = rig_frame (rig, rig_settled (rig));
+  g_autoptr (LbFrame) under = NULL;
+  g_autoptr (LbFrame) after = NULL;
+
+  lb_simulated_set_fault (rig->devices[0], fault, TRUE);
+  under = rig_frame (rig, rig_settled (rig) + 60 * G_USEC_PER_SEC);
+  lb_simulated_set_fault (rig->devices[0], fault, FALSE);
+  after = rig_frame (rig, rig_settled (rig));
+  g_assert_cmpfloat (fabs ((rig_mean (after) - 64) / (rig_mean (before) - 64) - 1), <, 0.05);
+  return (rig_mean (under) - 64) / (rig_mean (before) - 64);
+}
+
+static void
+test_light_path_faults (void)
+{
+  g_assert_cmpfloat (light_under ("block-beam"), <, 0.02);
+  g_assert_cmpfloat (light_under ("dark-source"), <, 0.05);
+  g_assert_cmpfloat (light_under ("dark-weight"), <, 0.1);
+  g_assert_cmpfloat_with_epsilon (light_under ("wrong-exposure"), 0.5, 0.03);
+  g_assert_cmpfloat_with_epsilon (light_under ("fast-drift"), 1 - 0.3 * (1 - exp (-61.0 / 30)), 0.05);
+  g_assert_cmpfloat (light_under ("room-light"), >, 1.005);
+  g_assert_cmpfloat (light_under ("cover-weight"), <, 0.97);
+}
+
+/* The source's picture moves by a pixel of this rig's macropixels of four. */
+static void
+test_misaligned (void)
+{
+  g_autoptr (Rig) rig = rig_new ("\"spread\": 0, \"light_rin\": 0, \"light_drift\": 0", 1, 1);
+  g_autofree guint8 *data = g_malloc0 (320 * 200);
+  g_autofree guint8 *moved = g_malloc0 (320 * 200);
+  g_autoptr (LbPattern) pattern = NULL, expected = NULL;
+  g_autoptr (LbFrame) faulted = NULL, without = NULL;
+  double difference = 0, sum = 0;
+
+  for (guint i = 0; i < 320 * 200; i++)
+    data[i] = i % 320 / 8 % 2 == 0 ? 255 : 0;
+  for (guint i = 0; i < 320 * 200; i++)
+    moved[i] = i % 320 > 0 ? data[i - 1] : 0;
+  pattern = lb_pattern_new_take (320, 200, g_steal_pointer (&data));
+  expected = lb_pattern_new_take (320, 200, g_steal_pointer (&moved));
+  rig_expose_for (rig, 1000);
+  rig_show_level (rig, LB_ROLE_WEIGHT, 255);
+  lb_simulated_set_fault (rig->devices[0], "misalign", TRUE);
+  rig_show (rig, LB_ROLE_SOURCE, pattern);
+  faulted = rig_frame (rig, rig_settled (rig));
+  lb_simulated_set_fault (rig->devices[0], "misalign", FALSE);
+  rig_show (rig, LB_ROLE_SOURCE, expected);
+  without = rig_frame (rig, rig_settled (rig));
+  for (guint x = 0; x < faulted->width; x++)
+    {
+      double column = 0;
+
+      for (guint y = 0; y < faulted->height; y++)
+        {
+          const gsize at = (gsize) y * faulted->width + x;
+
+          column += (double) faulted->data[at] - without->data[at];
+          sum += without->data[at] - 64.0;
+        }
+      difference += fabs (column);
+    }
+  g_assert_cmpfloat (difference, <, 0.03 * sum);
+}
+
+static void
+test_camera_faults (void)
+{
+  g_autoptr (Rig) rig = lit_rig ();
+  g_autoptr (LbFrame) first = NULL, second = NULL, fresh = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize size;
+
+  lb_simulated_set_fault (rig->devices[0], "stale-frames", TRUE);
+  first = rig_frame (rig, 0);
+  second = rig_frame (rig, 0);
+  lb_simulated_set_fault (rig->devices[0], "stale-frames", FALSE);
+  fresh = rig_frame (rig, 0);
+  size = sizeof (guint16) * first->width * first->height;
+  g_assert_cmpint (second->start_us, >, first->start_us);
+  g_assert_cmpmem (first->data, size, second->data, size);
+  g_assert_cmpint (memcmp (first->data, fresh->data, size), !=, 0);
+  lb_simulated_set_fault (rig->devices[0], "stall-camera", TRUE);
+  g_assert_null (lb_camera_wait_frame (rig_camera (rig), 0, NULL, -1, &error));
+  g_assert_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_STALLED);
+}
+
+static void
+test_light_faults (void)
+{
+  g_autoptr (Rig) rig = lit_rig ();
+  g_autoptr (LbFrame) frame = NULL;
+  g_autoptr (GError) error = NULL;
+  LbLightSourceState state;
+
+  lb_simulated_set_fault (rig->devices[0], "over-temperature", TRUE);
+  frame = lb_camera_wait_frame (rig_camera (rig), rig_settled (rig), NULL, -1, &error);
+  g_assert_no_error (error);
+  g_assert_cmpfloat (rig_mean (frame), <, 75);
+  g_assert_true (lb_light_source_read_state (rig_light (rig), &state, NULL, -1, &error));
+  g_assert_cmpint (state.trips, ==, LB_LIGHT_TRIP_TEMPERATURE);
+  g_assert_cmpfloat (state.temperature_c, >, 50);
+  g_assert_false (lb_light_source_output_on (rig_light (rig), 0, G_USEC_PER_SEC, NULL, -1, &error));
+  g_assert_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_INTERLOCK);
+  g_clear_error (&error);
+  lb_simulated_set_fault (rig->devices[0], "over-temperature", FALSE);
+  lb_simulated_set_fault (rig->devices[0], "usb-time-out", TRUE);
+  g_assert_false (lb_light_source_output_on (rig_light (rig), 0, G_USEC_PER_SEC, NULL, -1, &error));
+  g_assert_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_TIMEOUT);
+}
+
 static void
 test_fault_table (void)
 {
@@ -630,6 +747,10 @@ main (int argc, char *argv[])
   g_test_add_func ("/simulated/faults/unplugged-is-absent-until-opened-again", test_unplug);
   g_test_add_func ("/simulated/faults/unplugged-plane-is-dark", test_unplugged_planes_are_dark);
   g_test_add_func ("/simulated/faults/dropped-frames-leave-gaps", test_dropped_frames);
+  g_test_add_func ("/simulated/faults/planes-and-beam-change-the-light", test_light_path_faults);
+  g_test_add_func ("/simulated/faults/misaligned-source-is-displaced", test_misaligned);
+  g_test_add_func ("/simulated/faults/camera-repeats-or-stalls", test_camera_faults);
+  g_test_add_func ("/simulated/faults/light-is-hot-or-silent", test_light_faults);
   g_test_add_func ("/simulated/faults/table-has-titles", test_fault_table);
   g_test_add_func ("/simulated/setup/bad-keys-are-named", test_bad_keys);
   g_test_add_func ("/simulated/setup/seed-draws-within-the-spread", test_draw);

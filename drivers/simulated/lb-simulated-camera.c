@@ -2,6 +2,7 @@
 #include "lb-simulated-private.h"
 
 #include <math.h>
+#include <string.h>
 
 #include <glib/gi18n-lib.h>
 #include <lb-camera.h>
@@ -32,6 +33,7 @@ struct _LbSimulatedCamera
   guint64 anchor_sequence;
   guint64 next_sequence; /* first frame that was not accounted for */
   guint64 delivered, dropped, stale;
+  GBytes *repeated;  /* what comes over and over under that fault */
   GAsyncQueue *pool; /* free buffers of the present format; shared with the frames */
 };
 
@@ -349,7 +351,9 @@ next_frame (LbSimulatedCamera *self, gint64 exposed_after_us, guint64 *sequence,
 static LbFrame *
 expose (LbSimulatedCamera *self, guint64 sequence, gint64 start_us, gint64 end_us)
 {
+  LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
   const LbCameraFormat *format = &self->format;
+  const gsize size = sizeof (guint16) * format->width * format->height;
   Buffer *buffer = buffer_take (self);
   LbWorldExposure exposure = { start_us,
                                self->exposure_us,
@@ -371,9 +375,32 @@ expose (LbSimulatedCamera *self, guint64 sequence, gint64 start_us, gint64 end_u
     .sequence = sequence,
   };
 
-  lb_world_expose (lb_simulated_get_world (LB_DEVICE (self)), &exposure, buffer->data);
+  lb_world_expose (world, &exposure, buffer->data);
   self->delivered++;
+  if (!lb_world_has_fault (world, LB_FAULT_STALE_FRAMES))
+    g_clear_pointer (&self->repeated, g_bytes_unref);
+  else if (self->repeated == NULL || g_bytes_get_size (self->repeated) != size)
+    {
+      g_clear_pointer (&self->repeated, g_bytes_unref);
+      self->repeated = g_bytes_new (buffer->data, size);
+    }
+  else
+    memcpy (buffer->data, g_bytes_get_data (self->repeated, NULL), size);
   return lb_frame_new (&info, buffer, buffer_release);
+}
+
+/* The time that a watchdog gives a camera passes. */
+static LbFrame *
+stall (LbSimulatedCamera *self, GCancellable *cancellable, gint64 deadline_us, GError **error)
+{
+  LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
+  const gint64 patience_us = (gint64) MAX (G_USEC_PER_SEC, 3 * period_us (self));
+
+  if (lb_simulated_wait (LB_DEVICE (self), "wait frame", lb_clock_now_us (world->clock) + patience_us,
+                         cancellable, deadline_us, error))
+    g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_STALLED,
+                         _ ("wait frame: the camera sends no frames; disconnect and connect it"));
+  return NULL;
 }
 
 static LbFrame *
@@ -393,6 +420,8 @@ camera_wait_frame (
                            _ ("wait frame: the camera is not running; start it first"));
       return NULL;
     }
+  if (lb_world_has_fault (lb_simulated_get_world (device), LB_FAULT_STALL_CAMERA))
+    return stall (self, cancellable, deadline_us, error);
   if (!next_frame (self, exposed_after_us, &sequence, error))
     return NULL;
   start_us = llround (frame_start_us (self, sequence));
@@ -429,6 +458,7 @@ static void
 lb_simulated_camera_finalize (GObject *object)
 {
   g_clear_pointer (&LB_SIMULATED_CAMERA (object)->pool, g_async_queue_unref);
+  g_clear_pointer (&LB_SIMULATED_CAMERA (object)->repeated, g_bytes_unref);
   G_OBJECT_CLASS (lb_simulated_camera_parent_class)->finalize (object);
 }
 

@@ -12,6 +12,7 @@
 /* Finest step of the set point, in its unit. */
 #define LEVEL_STEP 0.001
 #define TEMPERATURE_C 25.0
+#define HOT_C 62.0
 
 #define LB_TYPE_SIMULATED_LIGHT (lb_simulated_light_get_type ())
 G_DECLARE_FINAL_TYPE (LbSimulatedLight, lb_simulated_light, LB, SIMULATED_LIGHT, LbLightSource)
@@ -61,6 +62,22 @@ light_begin_run (LbDevice *device, guint64 ordinal)
   lb_world_begin_run (lb_simulated_get_world (device), ordinal);
 }
 
+/* Every call but opening and closing: the device is there and answers. */
+static gboolean
+check (LbLightSource *self, const char *what, GError **error)
+{
+  LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
+
+  if (!lb_simulated_check (LB_DEVICE (self), what, error))
+    return FALSE;
+  if (!lb_world_has_fault (world, LB_FAULT_USB_TIME_OUT))
+    return TRUE;
+  g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_TIMEOUT,
+               _ ("%s: the light source does not answer: check its cable and power, then connect again"),
+               what);
+  return FALSE;
+}
+
 static gboolean
 light_get_caps (LbLightSource *self,
                 LbLightSourceCaps *caps,
@@ -70,7 +87,7 @@ light_get_caps (LbLightSource *self,
 {
   const LbLightOptions *options = &lb_simulated_get_world (LB_DEVICE (self))->light_options;
 
-  if (!lb_simulated_check (LB_DEVICE (self), "get caps", error))
+  if (!check (self, "get caps", error))
     return FALSE;
   *caps = (LbLightSourceCaps){ .minimum = 0, .maximum = options->maximum, .limit = options->limit };
   g_strlcpy (caps->unit, options->unit, sizeof caps->unit);
@@ -89,7 +106,7 @@ light_set_level (LbLightSource *self,
   const LbLightOptions *options = &world->light_options;
   double level;
 
-  if (!lb_simulated_check (LB_DEVICE (self), "set level", error))
+  if (!check (self, "set level", error))
     return FALSE;
   if (!(value >= 0 && value <= options->maximum))
     {
@@ -127,7 +144,7 @@ hold (LbLightSource *self, const char *what, guint64 generation, gint64 lease_us
   LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
   LbWorldLight *light = &world->light;
 
-  if (!lb_simulated_check (LB_DEVICE (self), what, error))
+  if (!check (self, what, error))
     return FALSE;
   if (lease_us <= 0 || lease_us > LEASE_MAX_US)
     {
@@ -136,6 +153,8 @@ hold (LbLightSource *self, const char *what, guint64 generation, gint64 lease_us
                    (double) lease_us / G_USEC_PER_SEC);
       return FALSE;
     }
+  if (lb_world_has_fault (world, LB_FAULT_OVER_TEMPERATURE))
+    return refuse (error, what, _ ("the light source is too hot: let it cool down and look at its cooling"));
   if (lb_world_has_fault (world, LB_FAULT_INTERLOCK))
     return refuse (error, what, _ ("the interlock of the light source is open: close it and try again"));
   if (generation < atomic_load (&light->generation))
@@ -182,7 +201,7 @@ light_renew (LbLightSource *self,
 static gboolean
 light_output_off (LbLightSource *self, GCancellable *cancellable, gint64 deadline_us, GError **error)
 {
-  if (!lb_simulated_check (LB_DEVICE (self), "output off", error))
+  if (!check (self, "output off", error))
     return FALSE;
   atomic_store (&lb_simulated_get_world (LB_DEVICE (self))->light.lease_end_us, 0);
   lb_device_set_state (LB_DEVICE (self), LB_DEVICE_CONNECTED);
@@ -197,14 +216,16 @@ light_read_state (LbLightSource *self,
                   GError **error)
 {
   LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
+  const gboolean too_hot = lb_world_has_fault (world, LB_FAULT_OVER_TEMPERATURE);
 
-  if (!lb_simulated_check (LB_DEVICE (self), "read state", error))
+  if (!check (self, "read state", error))
     return FALSE;
   *state = (LbLightSourceState){
     .output = lb_world_is_lit (world),
     .level = atomic_load (&world->light.level),
-    .trips = lb_world_has_fault (world, LB_FAULT_INTERLOCK) ? LB_LIGHT_TRIP_INTERLOCK : LB_LIGHT_TRIP_NONE,
-    .temperature_c = TEMPERATURE_C,
+    .trips = (lb_world_has_fault (world, LB_FAULT_INTERLOCK) ? LB_LIGHT_TRIP_INTERLOCK : 0) |
+             (too_hot ? LB_LIGHT_TRIP_TEMPERATURE : 0),
+    .temperature_c = too_hot ? HOT_C : TEMPERATURE_C,
   };
   lb_device_set_state (LB_DEVICE (self), state->output ? LB_DEVICE_RUNNING : LB_DEVICE_CONNECTED);
   return TRUE;

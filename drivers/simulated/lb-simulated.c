@@ -99,6 +99,19 @@ static const struct
   [LB_FAULT_UNPLUG_POWER_METER] = { "unplug-power-meter", N_ ("Power meter unplugged") },
   [LB_FAULT_DROP_FRAMES] = { "drop-frames", N_ ("Camera drops one frame in five") },
   [LB_FAULT_INTERLOCK] = { "interlock", N_ ("Interlock open") },
+  [LB_FAULT_OVER_TEMPERATURE] = { "over-temperature", N_ ("Light source too hot") },
+  [LB_FAULT_USB_TIME_OUT] = { "usb-time-out", N_ ("Light source does not answer") },
+  [LB_FAULT_STALL_CAMERA] = { "stall-camera", N_ ("Camera sends no frames") },
+  [LB_FAULT_STALE_FRAMES] = { "stale-frames", N_ ("Camera repeats its last frame") },
+  [LB_FAULT_WRONG_EXPOSURE] = { "wrong-exposure", N_ ("Camera exposes half as long as it says") },
+  [LB_FAULT_COVER_WEIGHT] = { "cover-weight", N_ ("Window covers the weight plane") },
+  [LB_FAULT_DARK_SOURCE] = { "dark-source", N_ ("Source plane shows black") },
+  [LB_FAULT_DARK_WEIGHT] = { "dark-weight", N_ ("Weight plane shows black") },
+  [LB_FAULT_BLOCK_BEAM] = { "block-beam", N_ ("Beam blocked") },
+  [LB_FAULT_MISALIGN] = { "misalign", N_ ("Source plane displaced by a quarter of a macropixel") },
+  [LB_FAULT_FAST_DRIFT] = { "fast-drift", N_ ("Light drifts fast") },
+  [LB_FAULT_ROOM_LIGHT] = { "room-light", N_ ("Room light on") },
+  [LB_FAULT_DUST] = { "dust", N_ ("Speck of dust before the camera") },
 };
 
 static gboolean

@@ -10,7 +10,7 @@ G_BEGIN_DECLS
 extern const LbDriver lb_simulated_driver;
 
 /* Faults to inject, by name ("unplug-source", "unplug-weight", "unplug-camera",
- * "unplug-light", "unplug-power-meter", "drop-frames", "interlock");
+ * "unplug-light", "unplug-power-meter", "drop-frames", "interlock" and so on);
  * NULL-terminated. For the operator's Bench page and tests; any thread. FALSE:
  * no such fault, or @device is not a simulated one. A fault stays until it is
  * cleared. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lb-world.h"
+#include "lb-world-faults.h"
 
 #include <math.h>
 #include <string.h>
@@ -91,12 +91,14 @@ build_weight (LbWorld *self, LbWorldDisplay *display, const LbPattern *pattern)
 }
 
 static void
-build_target (LbWorld *self, LbRole role, const LbPattern *pattern)
+build_target (LbWorld *self, LbRole role, LbPattern *pattern)
 {
+  g_autoptr (LbPattern) shown = lb_world_faults_show (self, role, pattern);
+
   if (role == LB_ROLE_SOURCE)
-    build_source (self, &self->displays[role], pattern);
+    build_source (self, &self->displays[role], shown);
   else
-    build_weight (self, &self->displays[role], pattern);
+    build_weight (self, &self->displays[role], shown);
 }
 
 /* previous = what stands when the next pattern comes. */
@@ -317,6 +319,20 @@ set_region (LbWorld *self, const LbWorldWindow *region)
   self->signal_versions[0] = 0;
 }
 
+/* The same when a fault begins or ends that changes what a plane shows. */
+static void
+set_faults (LbWorld *self)
+{
+  const guint faults = lb_world_faults_of_planes (self);
+
+  if (self->built_faults == faults)
+    return;
+  self->built_faults = faults;
+  self->displays[LB_ROLE_SOURCE].built = 0;
+  self->displays[LB_ROLE_WEIGHT].built = 0;
+  self->signal_versions[0] = 0;
+}
+
 /* --- The exposure ------------------------------------------------------------------ */
 
 /* Mean of 1 + amplitude sin over an exposure. */
@@ -333,8 +349,10 @@ mean_flicker (double amplitude, double rate_hz, const LbWorldExposure *exposure)
 void
 lb_world_expose (LbWorld *self, const LbWorldExposure *exposure, guint16 *out)
 {
+  const double exposure_us = exposure->exposure_us * lb_world_faults_exposure (self);
   const LbWorldParameters *p = &self->optics.parameters;
   LbWorldReadout readout = { exposure->region, exposure->bits, exposure->gain };
+  const float *signal = self->signal;
   double light, electrons;
 
   g_return_if_fail (self->prepared);
@@ -345,21 +363,27 @@ lb_world_expose (LbWorld *self, const LbWorldExposure *exposure, guint16 *out)
     if (lb_world_has_fault (self, (LbFault) role))
       lb_world_display_reset (&self->displays[role], exposure->start_us);
   set_region (self, &exposure->region);
+  set_faults (self);
 
   readout.ordinal = self->ordinal++;
   readout.spans = self->optics.camera_spans;
   light *= lb_world_light_drift (self, exposure->start_us) *
+           lb_world_faults_light (self, exposure->start_us) *
            MAX (1 + p->light_rin * lb_random_normal_at (self->noise.light, 0, readout.ordinal), 0);
-  electrons =
-      p->photons_per_us * exposure->exposure_us * light * p->quantum_efficiency * p->path_transmission;
+  electrons = p->photons_per_us * exposure_us * light * p->quantum_efficiency * p->path_transmission;
   readout.signal_scale = electrons * mean_flicker (p->source_flicker, p->source_flicker_hz, exposure) *
                          mean_flicker (p->weight_flicker, p->weight_flicker_hz, exposure);
-  readout.exposure_s = exposure->exposure_us / G_USEC_PER_SEC;
+  readout.exposure_s = exposure_us / G_USEC_PER_SEC;
   if (light > 0)
     make_signal (self, exposure);
   readout.stray_scale = electrons * (1 - p->stray_of_source +
                                      p->stray_of_source * self->displays[LB_ROLE_SOURCE].mean_emission);
-  lb_world_sensor_read (&self->sensor, &self->noise, &readout, self->signal, self->optics.stray, out);
+  if (lb_world_faults_change_signal (self))
+    {
+      signal = lb_world_faults_signal (self, exposure, readout.signal_scale, exposure_us);
+      readout.signal_scale = 1;
+    }
+  lb_world_sensor_read (&self->sensor, &self->noise, &readout, signal, self->optics.stray, out);
   g_mutex_unlock (&self->lock);
 }
 
@@ -378,7 +402,8 @@ lb_world_power (LbWorld *self, gint64 time_us)
   const LbWorldMap *map = &optics->source_to_weight;
   double area = fabs (map->a[0] * map->a[3] - map->a[1] * map->a[2]);
   double light = lb_world_is_lit (self) ? lb_world_light_level (self, atomic_load (&self->light.level)) : 0;
-  g_autoptr (LbPattern) pattern = lb_world_dup_shown (self, LB_ROLE_SOURCE);
+  g_autoptr (LbPattern) told = lb_world_dup_shown (self, LB_ROLE_SOURCE);
+  g_autoptr (LbPattern) pattern = lb_world_faults_show (self, LB_ROLE_SOURCE, told);
   double sum = 0;
 
   for (guint y = 0; y < pattern->height; y += METER_BLOCK)
@@ -399,6 +424,7 @@ lb_world_power (LbWorld *self, gint64 time_us)
       }
   if (p->source_load > 0)
     sum *= 1 - p->source_load * mean_emission (optics, pattern);
-  return sum * area * light * lb_world_light_drift (self, time_us) * p->photons_per_us * G_USEC_PER_SEC *
-         PHOTON_ENERGY_M / (p->wavelength_nm * 1e-9) * (1 + p->power_meter_error);
+  return sum * area * light * lb_world_light_drift (self, time_us) * lb_world_faults_light (self, time_us) *
+         p->photons_per_us * G_USEC_PER_SEC * PHOTON_ENERGY_M / (p->wavelength_nm * 1e-9) *
+         (1 + p->power_meter_error);
 }

@@ -52,6 +52,7 @@ lb_world_finalize (GObject *object)
   lb_world_plane_clear (&self->emission);
   lb_world_plane_clear (&self->product);
   g_clear_pointer (&self->signal, g_free);
+  g_clear_pointer (&self->faulted_signal, g_free);
   g_clear_object (&self->clock);
   g_clear_object (&self->setup);
   g_mutex_clear (&self->lock);
@@ -295,7 +296,9 @@ lb_world_is_lit (LbWorld *self)
   if (!self->has_light)
     return TRUE;
   return atomic_load (&self->light.lease_end_us) > g_get_monotonic_time () &&
-         !lb_world_has_fault (self, LB_FAULT_INTERLOCK) && !lb_world_has_fault (self, LB_FAULT_UNPLUG_LIGHT);
+         !lb_world_has_fault (self, LB_FAULT_INTERLOCK) &&
+         !lb_world_has_fault (self, LB_FAULT_OVER_TEMPERATURE) &&
+         !lb_world_has_fault (self, LB_FAULT_UNPLUG_LIGHT);
 }
 
 double
@@ -331,6 +334,8 @@ lb_world_has_fault (LbWorld *self, LbFault fault)
 void
 lb_world_set_fault (LbWorld *self, LbFault fault, gboolean active)
 {
+  if (active && fault == LB_FAULT_FAST_DRIFT && !lb_world_has_fault (self, fault))
+    atomic_store (&self->drift_since_us, lb_clock_now_us (self->clock));
   if (active)
     atomic_fetch_or (&self->faults, 1u << fault);
   else
@@ -338,7 +343,7 @@ lb_world_set_fault (LbWorld *self, LbFault fault, gboolean active)
   if (!active)
     return;
   /* The light does not come back by itself. */
-  if (fault == LB_FAULT_INTERLOCK || fault == LB_FAULT_UNPLUG_LIGHT)
+  if (fault == LB_FAULT_INTERLOCK || fault == LB_FAULT_OVER_TEMPERATURE || fault == LB_FAULT_UNPLUG_LIGHT)
     atomic_store (&self->light.lease_end_us, 0);
   if (fault <= LB_FAULT_UNPLUG_POWER_METER)
     {

@@ -46,6 +46,19 @@ typedef enum
   LB_FAULT_UNPLUG_POWER_METER,
   LB_FAULT_DROP_FRAMES,
   LB_FAULT_INTERLOCK,
+  LB_FAULT_OVER_TEMPERATURE,
+  LB_FAULT_USB_TIME_OUT, /* of the light source */
+  LB_FAULT_STALL_CAMERA,
+  LB_FAULT_STALE_FRAMES, /* the last frame over and over */
+  LB_FAULT_WRONG_EXPOSURE,
+  LB_FAULT_COVER_WEIGHT,
+  LB_FAULT_DARK_SOURCE,
+  LB_FAULT_DARK_WEIGHT,
+  LB_FAULT_BLOCK_BEAM,
+  LB_FAULT_MISALIGN,
+  LB_FAULT_FAST_DRIFT,
+  LB_FAULT_ROOM_LIGHT,
+  LB_FAULT_DUST, /* on the camera's window */
   LB_N_FAULTS,
 } LbFault;
 
@@ -81,7 +94,8 @@ struct _LbWorld
   GWeakRef devices[LB_N_ROLES];
 
   LbWorldLight light;
-  atomic_uint faults; /* 1 << LbFault */
+  atomic_uint faults;                 /* 1 << LbFault */
+  atomic_int_fast64_t drift_since_us; /* bench time at which the light began to drift fast */
 
   GMutex lock; /* of what follows */
   gboolean prepared;
@@ -90,6 +104,8 @@ struct _LbWorld
   LbWorldPlane emission;       /* source plane, scratch */
   LbWorldPlane product;        /* light behind the weight plane, scratch */
   float *signal;               /* sensor: light in full weight-plane pixels */
+  float *faulted_signal;       /* sensor: electrons, under faults that change them; scratch */
+  guint built_faults;          /* faults of planes that the displays were built with */
   LbWorldWindow region;        /* of the sensor, that frames were last taken of */
   LbWorldWindow window;        /* of the weight plane, that the region sees */
   LbWorldWindow source_window; /* of the source plane, that the window sees */

@@ -32,6 +32,7 @@ typedef struct
   gpointer maker_data;
   GDestroyNotify free_maker_data;
   gboolean uncalibrated_too;
+  LbSentinelSettings sentinels;
   /* found */
   LbDeviceReading reading;
 } Job;
@@ -509,7 +510,7 @@ static gboolean
 run_experiment (Job *job, GCancellable *cancellable, GError **error)
 {
   g_autoptr (LbExperiment) experiment = job->maker (job->maker_data, error);
-  LbExperimentPlace place = { job->bench, job->calibrations, NULL, job->uncalibrated_too };
+  LbExperimentPlace place = { job->bench, job->calibrations, NULL, job->uncalibrated_too, job->sentinels };
 
   if (experiment == NULL)
     return FALSE;
@@ -541,13 +542,15 @@ run_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellab
  * @data: for @maker
  * @free_data: frees @data
  * @uncalibrated_too: whether the same is measured with nominal values, for comparison
+ * @sentinels: known products between the others
  */
 void
 lb_console_run (LbConsole *self,
                 LbExperimentMaker maker,
                 gpointer data,
                 GDestroyNotify free_data,
-                gboolean uncalibrated_too)
+                gboolean uncalibrated_too,
+                const LbSentinelSettings *sentinels)
 {
   Job *job;
 
@@ -564,6 +567,7 @@ lb_console_run (LbConsole *self,
   job->maker_data = data;
   job->free_maker_data = free_data;
   job->uncalibrated_too = uncalibrated_too;
+  job->sentinels = *sentinels;
   start (self, job, run_thread, finished_cb);
 }
 

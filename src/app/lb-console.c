@@ -584,6 +584,12 @@ snapshot_cb (gpointer letter, gpointer user_data)
 
   g_clear_pointer (&self->snapshot, lb_snapshot_unref);
   self->snapshot = lb_snapshot_ref (letter);
+  /* A run that a sentinel held is paused: it was not asked to. */
+  if (self->snapshot->held && !self->paused && self->task == LB_TASK_RUN)
+    {
+      self->paused = TRUE;
+      lb_console_emit_state (self);
+    }
   g_signal_emit (self, lb_console_signals[SIGNAL_SNAPSHOT], 0, letter);
 }
 

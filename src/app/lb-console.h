@@ -111,7 +111,8 @@ void lb_console_run (LbConsole *self,
                      LbExperimentMaker maker,
                      gpointer data,
                      GDestroyNotify free_data,
-                     gboolean uncalibrated_too);
+                     gboolean uncalibrated_too,
+                     const LbSentinelSettings *sentinels);
 void lb_console_set_paused (LbConsole *self, gboolean paused);
 /* Ends the running task; what was measured is kept. */
 void lb_console_abort (LbConsole *self);

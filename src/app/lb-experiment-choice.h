@@ -31,6 +31,7 @@ typedef struct
   guint64 seed;
   double photons_per_mac;
   gboolean uncalibrated_too;
+  LbSentinelSettings sentinels;
 } LbExperimentChoice;
 
 LbExperimentChoice *lb_experiment_choice_copy (const LbExperimentChoice *self);

@@ -35,6 +35,7 @@ struct _LbExperimentPage
   GtkSpinButton *photons_spin;
   GtkWidget *before_row;
   GtkSwitch *before_switch;
+  AdwComboRow *sentinel_row;
   GtkWidget *text_box;
   GtkTextView *text_view;
   GtkLabel *forecast_label;
@@ -83,6 +84,20 @@ get_model (LbExperimentPage *self)
   return selected < self->models->len ? g_ptr_array_index (self->models, selected) : NULL;
 }
 
+/* The rows of the list: none, then what a failed one leads to. */
+static LbSentinelSettings
+get_sentinels (LbExperimentPage *self)
+{
+  static const LbSentinelSettings rows[] = {
+    { 0 },
+    { LB_SENTINELS_EVERY, 0, LB_SENTINELS_HOLD },
+    { LB_SENTINELS_EVERY, 0, LB_SENTINELS_RECALIBRATE },
+    { LB_SENTINELS_EVERY, 0, LB_SENTINELS_CONTINUE },
+  };
+
+  return rows[MIN (adw_combo_row_get_selected (self->sentinel_row), G_N_ELEMENTS (rows) - 1)];
+}
+
 static LbExperimentChoice *
 get_choice (LbExperimentPage *self)
 {
@@ -105,6 +120,7 @@ get_choice (LbExperimentPage *self)
   choice->seed = lb_console_get_options (self->console)->seed;
   choice->photons_per_mac = gtk_spin_button_get_value (self->photons_spin);
   choice->uncalibrated_too = gtk_switch_get_active (self->before_switch);
+  choice->sentinels = get_sentinels (self);
   return choice;
 }
 
@@ -254,7 +270,7 @@ forecast_thread (GTask *task, gpointer source, gpointer data, GCancellable *canc
 {
   Forecast *forecast = data;
   const LbExperimentPlace place = { forecast->bench, forecast->calibrations, NULL,
-                                    forecast->choice->uncalibrated_too };
+                                    forecast->choice->uncalibrated_too, forecast->choice->sentinels };
   GError *error = NULL;
   g_autoptr (LbExperiment) experiment = lb_experiment_choice_make (forecast->choice, &error);
 
@@ -324,11 +340,11 @@ show_forecast (LbExperimentPage *self)
   g_autofree char *text = NULL;
 
   if (lb_console_get_task (self->console) == LB_TASK_RUN && snapshot != NULL)
-    text = g_strdup_printf (_ ("%s: exposure %llu of %llu, %llu dot products"),
-                            lb_console_is_paused (self->console) ? _ ("Paused") : snapshot->message,
-                            (unsigned long long) snapshot->exposures,
-                            (unsigned long long) snapshot->exposures_forecast,
-                            (unsigned long long) snapshot->dot_products);
+    text = g_strdup_printf (
+        _ ("%s: exposure %llu of %llu, %llu dot products"),
+        lb_console_is_paused (self->console) && !snapshot->held ? _ ("Paused") : snapshot->message,
+        (unsigned long long) snapshot->exposures, (unsigned long long) snapshot->exposures_forecast,
+        (unsigned long long) snapshot->dot_products);
   else if (!lb_console_is_connected (self->console))
     text = g_strdup (_ ("The bench is not connected: connect it on the page Bench."));
   else if (!lb_console_is_calibrated (self->console))
@@ -346,7 +362,7 @@ run_cb (LbExperimentPage *self)
   LbExperimentChoice *choice = get_choice (self);
 
   lb_console_run (self->console, lb_experiment_choice_make, choice,
-                  (GDestroyNotify) lb_experiment_choice_free, choice->uncalibrated_too);
+                  (GDestroyNotify) lb_experiment_choice_free, choice->uncalibrated_too, &choice->sentinels);
 }
 
 static void
@@ -429,6 +445,7 @@ bind_children (GtkWidgetClass *widget_class)
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, photons_spin);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, before_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, before_switch);
+  gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, sentinel_row);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, text_box);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, text_view);
   gtk_widget_class_bind_template_child (widget_class, LbExperimentPage, forecast_label);

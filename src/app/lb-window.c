@@ -279,7 +279,8 @@ describe_run (LbWindow *self, double *fraction)
 
       gtk_label_set_text (self->time_label, text);
     }
-  return g_strdup (lb_console_is_paused (self->console) ? _ ("Paused") : snapshot->message);
+  return g_strdup (lb_console_is_paused (self->console) && !snapshot->held ? _ ("Paused")
+                                                                           : snapshot->message);
 }
 
 static void

@@ -413,9 +413,10 @@ cli_run_calibration (Cli *cli, CliPlace *place, const char *const *steps, GPtrAr
 }
 
 gboolean
-cli_run_experiment (Cli *cli, CliPlace *place, LbExperiment *experiment, GError **error)
+cli_run_experiment (
+    Cli *cli, CliPlace *place, LbExperiment *experiment, const LbSentinelSettings *sentinels, GError **error)
 {
-  LbExperimentPlace where = { place->bench, place->calibrations, place->session, TRUE };
+  LbExperimentPlace where = { place->bench, place->calibrations, place->session, TRUE, *sentinels };
   g_auto (CliProgress) progress = { NULL };
 
   cli_progress_init (&progress);

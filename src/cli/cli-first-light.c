@@ -22,7 +22,9 @@ typedef struct
 static gboolean
 run_column (Cli *cli, CliPlace *place, LbExperiment *experiment, Column *column, GError **error)
 {
-  if (!cli_run_experiment (cli, place, experiment, error))
+  const LbSentinelSettings none = { 0 };
+
+  if (!cli_run_experiment (cli, place, experiment, &none, error))
     return FALSE;
   column->results = lb_quantities_copy (lb_experiment_get_results (experiment));
   return TRUE;

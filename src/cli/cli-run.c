@@ -27,6 +27,10 @@ typedef struct
   char *photons;
   double photons_per_mac;
   gboolean calibrate;
+  int every;
+  char *limit;
+  char *on_sentinel;
+  LbSentinelSettings sentinels;
 } RunOptions;
 
 static void
@@ -38,6 +42,8 @@ run_options_clear (RunOptions *options)
   g_free (options->lengths);
   g_free (options->op);
   g_free (options->photons);
+  g_free (options->limit);
+  g_free (options->on_sentinel);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RunOptions, run_options_clear)
 
@@ -285,9 +291,12 @@ print_plain (const CliPlace *place, LbExperiment *experiment)
 
 /* On standard error, before the run. */
 static gboolean
-print_forecast (const CliPlace *place, LbExperiment *experiment, GError **error)
+print_forecast (const CliPlace *place,
+                LbExperiment *experiment,
+                const LbSentinelSettings *sentinels,
+                GError **error)
 {
-  const LbExperimentPlace where = { place->bench, place->calibrations, place->session, TRUE };
+  const LbExperimentPlace where = { place->bench, place->calibrations, place->session, TRUE, *sentinels };
   g_autofree char *text = NULL;
   guint64 exposures;
   double seconds;
@@ -300,21 +309,24 @@ print_forecast (const CliPlace *place, LbExperiment *experiment, GError **error)
 }
 
 static int
-run_experiment (Cli *cli, const CliBenchOptions *bench_options, LbExperiment *experiment, gboolean calibrate)
+run_experiment (Cli *cli,
+                const CliBenchOptions *bench_options,
+                LbExperiment *experiment,
+                const RunOptions *options)
 {
   CliPlace place = { NULL };
   GError *error = NULL;
   gboolean done;
 
   done = cli_place_open (cli, &place, bench_options, &error);
-  if (done && calibrate)
+  if (done && options->calibrate)
     {
       const char *const due[] = { "due", NULL };
 
       done = cli_run_calibration (cli, &place, due, NULL, &error);
     }
-  done = done && print_forecast (&place, experiment, &error) &&
-         cli_run_experiment (cli, &place, experiment, &error);
+  done = done && print_forecast (&place, experiment, &options->sentinels, &error) &&
+         cli_run_experiment (cli, &place, experiment, &options->sentinels, &error);
   if (error != NULL && g_error_matches (error, LB_EXPERIMENT_ERROR, LB_EXPERIMENT_ERROR_NOT_CALIBRATED))
     {
       g_autofree char *why = g_strdup (error->message);
@@ -323,6 +335,11 @@ run_experiment (Cli *cli, const CliBenchOptions *bench_options, LbExperiment *ex
       g_set_error (&error, LB_EXPERIMENT_ERROR, LB_EXPERIMENT_ERROR_NOT_CALIBRATED,
                    _ ("%s (lightbench-cli calibrate, or --calibrate)"), why);
     }
+  if (lb_experiment_get_results (experiment) != NULL &&
+      lb_quantities_get (lb_experiment_get_results (experiment), "in_doubt", 0) > 0)
+    g_printerr (_ ("%.0f dot products are in doubt: a sentinel before or after them was off; they are marked "
+                   "in the session\n"),
+                lb_quantities_get (lb_experiment_get_results (experiment), "in_doubt", 0));
   if (done)
     (cli->json ? print_json : print_plain) (&place, experiment);
   else if (place.session != NULL && lb_experiment_get_run (experiment) != 0)
@@ -344,12 +361,46 @@ parse_photons (RunOptions *options)
          options->photons_per_mac > 0;
 }
 
+/* The exit code of what is wrong, or -1. */
+static int
+parse_sentinels (Cli *cli, RunOptions *options)
+{
+  static const struct
+  {
+    const char *name;
+    LbSentinelAction action;
+  } actions[] = { { "continue", LB_SENTINELS_CONTINUE },
+                  { "hold", LB_SENTINELS_END },
+                  { "recalibrate", LB_SENTINELS_RECALIBRATE } };
+  const char *wanted = options->on_sentinel != NULL ? options->on_sentinel : "continue";
+  char *end = NULL;
+  guint i = 0;
+
+  if (options->every < 0)
+    return cli_wrong (cli, _ ("--sentinels is %d: give the exposures between two, or 0 for none"),
+                      options->every);
+  options->sentinels.every = (guint) options->every;
+  if (options->limit != NULL)
+    {
+      options->sentinels.limit = g_ascii_strtod (options->limit, &end) / 100;
+      if (end == options->limit || *end != '\0' || !(options->sentinels.limit > 0) ||
+          !isfinite (options->sentinels.limit))
+        return cli_wrong (cli, _ ("--sentinel-limit is \"%s\": give per cent, above 0"), options->limit);
+    }
+  while (i < G_N_ELEMENTS (actions) && !g_str_equal (wanted, actions[i].name))
+    i++;
+  if (i == G_N_ELEMENTS (actions))
+    return cli_wrong (cli, _ ("--on-sentinel is \"%s\": it can be hold, recalibrate or continue"), wanted);
+  options->sentinels.action = actions[i].action;
+  return -1;
+}
+
 int
 cli_run (Cli *cli, int argc, char **argv)
 {
   g_auto (CliBenchOptions) bench_options = { NULL };
   g_autofree GOptionEntry *bench_entries = cli_bench_entries (&bench_options);
-  g_auto (RunOptions) options = { .tokens = NO_TOKENS, .count = DEFAULT_COUNT };
+  g_auto (RunOptions) options = { .tokens = NO_TOKENS, .count = DEFAULT_COUNT, .every = LB_SENTINELS_EVERY };
   const GOptionEntry entries[] = {
     { "model", 0, 0, G_OPTION_ARG_FILENAME, &options.model, N_ ("folder or name of the model"), N_ ("DIR") },
     { "text", 0, 0, G_OPTION_ARG_STRING, &options.text, N_ ("what the model reads"), N_ ("TEXT") },
@@ -366,6 +417,13 @@ cli_run (Cli *cli, int argc, char **argv)
     { "length", 0, 0, G_OPTION_ARG_STRING, &options.lengths, N_ ("vector lengths (default 64,256,1024)"),
       "D,D,…" },
     { "photons", 0, 0, G_OPTION_ARG_STRING, &options.photons, N_ ("photons per MAC (default 2000)"), "P" },
+    { "sentinels", 0, 0, G_OPTION_ARG_INT, &options.every,
+      N_ ("exposures between two known products (default 200; 0: none)"), "N" },
+    { "sentinel-limit", 0, 0, G_OPTION_ARG_STRING, &options.limit,
+      N_ ("largest error of a known product (default 3 %)"), "%" },
+    { "on-sentinel", 0, 0, G_OPTION_ARG_STRING, &options.on_sentinel,
+      N_ ("when one is off: continue (the default) and mark the results, recalibrate, or hold: end the run"),
+      "hold|recalibrate|continue" },
     { "calibrate", 0, 0, G_OPTION_ARG_NONE, &options.calibrate, N_ ("calibrate first what is due"), NULL },
     { NULL },
   };
@@ -379,6 +437,9 @@ cli_run (Cli *cli, int argc, char **argv)
     return cli_wrong (cli, _ ("name one experiment: %s"), KINDS);
   if (!parse_photons (&options))
     return cli_wrong (cli, _ ("--photons is \"%s\": give a number above 0"), options.photons);
+  exit_code = parse_sentinels (cli, &options);
+  if (exit_code >= 0)
+    return exit_code;
   if (g_str_equal (argv[1], "dot-product"))
     experiment = new_dot_product (cli, &options, bench_options.seed, &exit_code);
   else if (g_str_equal (argv[1], "attention") || g_str_equal (argv[1], "layer") ||
@@ -386,5 +447,5 @@ cli_run (Cli *cli, int argc, char **argv)
     experiment = new_with_text (cli, argv[1], &options, &exit_code);
   else
     return cli_wrong (cli, _ ("there is no experiment \"%s\": it can be %s"), argv[1], KINDS);
-  return experiment == NULL ? exit_code : run_experiment (cli, &bench_options, experiment, options.calibrate);
+  return experiment == NULL ? exit_code : run_experiment (cli, &bench_options, experiment, &options);
 }

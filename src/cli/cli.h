@@ -133,6 +133,7 @@ void cli_json_print (JsonBuilder *builder);
 gboolean
 cli_run_calibration (Cli *cli, CliPlace *place, const char *const *steps, GPtrArray *results, GError **error);
 /* Runs with progress. */
-gboolean cli_run_experiment (Cli *cli, CliPlace *place, LbExperiment *experiment, GError **error);
+gboolean cli_run_experiment (
+    Cli *cli, CliPlace *place, LbExperiment *experiment, const LbSentinelSettings *sentinels, GError **error);
 
 G_END_DECLS

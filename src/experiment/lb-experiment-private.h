@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
+#include <lb-optical-path.h>
+
 #include "lb-experiment.h"
 
 G_BEGIN_DECLS
@@ -80,5 +82,34 @@ void lb_experiment_add_merits (LbQuantities *results, const GArray *groups);
 void lb_experiment_add_common_figures (LbExperiment *self, GPtrArray *figures);
 
 LbSnapshot *lb_snapshot_new (void);
+
+/* --- Sentinels of a run ------------------------------------------------------------- */
+
+/* What became of them so far. */
+typedef struct
+{
+  LbExperiment *experiment;
+  const LbExperimentPlace *place; /* while it runs */
+  LbCalibrationSet *calibrations;
+  gint64 run; /* of the session; 0: none */
+  gulong changed_handler;
+  gint changes; /* of the calibrations in force; atomic */
+  guint taken, failed, recalibrated;
+  double worst, limit;
+  guint64 since;    /* products since the last one */
+  guint64 in_doubt; /* products that a failed one precedes or follows */
+  gboolean last_failed;
+  gboolean fresh; /* calibrated anew, and no sentinel has passed since */
+  GError *error;  /* of storing */
+} LbSentinelWatch;
+
+void
+lb_sentinel_watch_begin (LbSentinelWatch *self, LbExperiment *experiment, const LbExperimentPlace *place);
+void lb_sentinel_watch_end (LbSentinelWatch *self);
+/* Sets the path's sentinels as the place asks for. */
+gboolean lb_sentinel_watch_guard (LbSentinelWatch *self, LbOpticalPath *path, GError **error);
+void lb_sentinel_watch_add_results (const LbSentinelWatch *self, LbQuantities *results);
+/* Pauses, tells why, waits until that is ended. */
+gboolean lb_experiment_hold (LbExperiment *self, const char *why, GCancellable *cancellable, GError **error);
 
 G_END_DECLS

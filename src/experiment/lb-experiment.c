@@ -49,7 +49,9 @@ typedef struct
   gsize first_row;
   GError *store_error;   /* of the writer thread, under lock */
   LbEngineCounts counts; /* of the calibrated phase */
-  double photons_sum;    /* over products, weighted by MACs */
+  LbSentinelWatch watch;
+  char *held;         /* why it waits, or NULL; under lock */
+  double photons_sum; /* over products, weighted by MACs */
   double electrons_sum;
 } LbExperimentPrivate;
 
@@ -80,6 +82,8 @@ lb_experiment_finalize (GObject *object)
   g_ptr_array_unref (private->parts);
   g_clear_pointer (&private->results, lb_quantities_free);
   g_clear_pointer (&private->groups, g_array_unref);
+  lb_sentinel_watch_end (&private->watch);
+  g_free (private->held);
   g_clear_error (&private->store_error);
   g_mutex_clear (&private->lock);
   g_cond_clear (&private->resumed);
@@ -234,6 +238,8 @@ lb_experiment_set_paused (LbExperiment *self, gboolean paused)
   g_mutex_unlock (&private->lock);
 }
 
+static void send_snapshot (LbExperiment *self, gboolean finished);
+
 static void
 cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
@@ -259,6 +265,23 @@ wait_while_paused (LbExperimentPrivate *private, GCancellable *cancellable, GErr
   if (handler != 0)
     g_cancellable_disconnect (cancellable, handler);
   return !g_cancellable_set_error_if_cancelled (cancellable, error);
+}
+
+/* Snapshots are sent in the thread that measures, which is this one. */
+gboolean
+lb_experiment_hold (LbExperiment *self, const char *why, GCancellable *cancellable, GError **error)
+{
+  LbExperimentPrivate *private = PRIVATE (self);
+  gboolean resumed;
+
+  private->held = g_strdup_printf (_ ("Held. %s. Go on, or abort and calibrate"), why);
+  lb_experiment_set_paused (self, TRUE);
+  private->next_snapshot_us = 0;
+  send_snapshot (self, FALSE);
+  resumed = wait_while_paused (private, cancellable, error);
+  g_clear_pointer (&private->held, g_free);
+  private->next_snapshot_us = 0;
+  return resumed;
 }
 
 /* --- Figures of merit and results ------------------------------------------ */
@@ -312,6 +335,7 @@ compute_results (LbExperiment *self, const GArray *groups)
       lb_quantities_set (results, "adc_samples_per_product",
                          (double) private->counts.adc_samples / private->counts.dot_products, "");
     }
+  lb_sentinel_watch_add_results (&private->watch, results);
   add_shares (private, lb_experiment_find_headline (groups), results);
   return results;
 }
@@ -333,10 +357,12 @@ send_snapshot (LbExperiment *self, gboolean finished)
   groups = lb_experiment_compute_groups (private->parts);
   snapshot->finished = finished;
   snapshot->fraction = finished ? 1 : (double) private->dot_products / MAX (private->to_measure, 1);
+  snapshot->held = private->held != NULL;
   snapshot->message =
-      g_strdup (finished          ? _ ("Finished")
-                : private->before ? _ ("Measuring with the nominal values, before calibration")
-                                  : _ ("Measuring with the calibration in force"));
+      g_strdup (private->held != NULL ? private->held
+                : finished            ? _ ("Finished")
+                : private->before     ? _ ("Measuring with the nominal values, before calibration")
+                                      : _ ("Measuring with the calibration in force"));
   snapshot->exposures = lb_bench_get_exposures (bench) - private->exposures_start;
   snapshot->exposures_forecast = private->exposures_forecast;
   snapshot->seconds = (lb_clock_now_us (lb_bench_get_clock (bench)) - private->bench_start_us) / 1e6;
@@ -418,6 +444,8 @@ partial_cb (const guint32 *rows,
   if (!private->before && private->place->session != NULL)
     store_rows (private, part, rows, columns, raw, count);
   private->dot_products += count;
+  if (!private->before)
+  private->watch.since += count;
   send_snapshot (self, FALSE);
 }
 
@@ -476,6 +504,8 @@ new_engine (LbExperiment *self, gboolean calibrated, GError **error)
   engine = LB_ENGINE (lb_bench_engine_new (path));
   lb_bench_engine_set_photons (LB_BENCH_ENGINE (engine), private->photons_per_mac);
   lb_engine_set_partial_func (engine, partial_cb, self);
+  if (calibrated && !lb_sentinel_watch_guard (&private->watch, path, error))
+    g_clear_object (&engine);
   return engine;
 }
 
@@ -505,6 +535,20 @@ measure_all (LbExperiment *self, LbEngine *engine, gboolean before, GCancellable
     if (!lb_experiment_measure_part (self, engine, nth, cancellable, error))
       return FALSE;
   return TRUE;
+}
+
+/* The last sentinel says of the last products; what it finds is marked, and does not
+ * end a run that has ended. */
+static gboolean
+close_sentinels (LbExperimentPrivate *private, LbEngine *engine, GCancellable *cancellable, GError **error)
+{
+  if (!lb_optical_path_close_sentinels (lb_bench_engine_get_path (LB_BENCH_ENGINE (engine)), cancellable,
+                                        error))
+    return FALSE;
+  if (private->watch.error == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&private->watch.error));
+  return FALSE;
 }
 
 /* --- Before and after --------------------------------------------------------------- */
@@ -574,10 +618,13 @@ gboolean
 lb_experiment_forecast (
     LbExperiment *self, const LbExperimentPlace *place, guint64 *exposures, double *seconds, GError **error)
 {
+  LbExperimentPrivate *private = PRIVATE (self);
   g_autoptr (LbEngine) engine = NULL;
 
   g_return_val_if_fail (LB_IS_EXPERIMENT (self), FALSE);
 
+  lb_sentinel_watch_end (&private->watch);
+  lb_sentinel_watch_begin (&private->watch, self, place);
   if (!prepare (self, place, error))
     return FALSE;
   engine = new_engine (self, TRUE, error);
@@ -706,6 +753,8 @@ lb_experiment_run (LbExperiment *self,
   g_return_val_if_fail (LB_IS_EXPERIMENT (self), FALSE);
   g_return_val_if_fail (place != NULL && place->bench != NULL && place->calibrations != NULL, FALSE);
 
+  lb_sentinel_watch_end (&private->watch);
+  lb_sentinel_watch_begin (&private->watch, self, place);
   if (!prepare (self, place, error))
     return FALSE;
   engine = new_engine (self, TRUE, error);
@@ -735,11 +784,14 @@ lb_experiment_run (LbExperiment *self,
       if (!lb_session_begin_run (place->session, lb_experiment_get_kind (self), settings, &private->run,
                                  error))
         return FALSE;
+      private->watch.run = private->run;
     }
   measured = (nominal == NULL || measure_all (self, nominal, TRUE, cancellable, &local_error)) &&
-             measure_all (self, engine, FALSE, cancellable, &local_error);
+             measure_all (self, engine, FALSE, cancellable, &local_error) &&
+             close_sentinels (private, engine, cancellable, &local_error);
   measured = finish (self, measured, &local_error);
   send_snapshot (self, TRUE);
+  lb_sentinel_watch_end (&private->watch);
   private->snapshot = NULL;
   private->place = NULL;
   if (local_error != NULL)

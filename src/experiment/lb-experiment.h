@@ -22,6 +22,7 @@ typedef enum
 {
   LB_EXPERIMENT_ERROR_SETTINGS, /* what was asked for does not fit the model or the bench */
   LB_EXPERIMENT_ERROR_NOT_CALIBRATED,
+  LB_EXPERIMENT_ERROR_SENTINEL, /* a known product was off by more than its limit */
 } LbExperimentError;
 
 /* A picture of a run at one moment; immutable, may cross threads. */
@@ -36,6 +37,7 @@ typedef struct
   guint64 dot_products;  /* measured so far */
   GPtrArray *figures;    /* of LbFigure: scatter first; figures known so far */
   LbQuantities *results; /* so far; the final ones in the last snapshot */
+  gboolean held;         /* paused by itself: a sentinel failed; the message says so */
   gboolean finished;
   /*< private >*/
   gatomicrefcount references;
@@ -50,6 +52,32 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbSnapshot, lb_snapshot_unref)
 #define LB_TYPE_EXPERIMENT (lb_experiment_get_type ())
 G_DECLARE_DERIVABLE_TYPE (LbExperiment, lb_experiment, LB, EXPERIMENT, GObject)
 
+/* What a run does when a sentinel has failed. What was measured since the one before,
+ * and until the next one passes, is marked as in doubt in any case. */
+typedef enum
+{
+  LB_SENTINELS_CONTINUE,    /* go on */
+  LB_SENTINELS_HOLD,        /* pause until lb_experiment_set_paused() ends it; by what is in force then */
+  LB_SENTINELS_RECALIBRATE, /* align again and what depends on that; then go on */
+  LB_SENTINELS_END,         /* end the run: SENTINEL */
+} LbSentinelAction;
+
+/**
+ * LbSentinelSettings: known products between the others of a run.
+ * @every: exposures between two; 0: none, and drift is not corrected
+ * @limit: of their normalised error; 0: the usual one
+ */
+typedef struct
+{
+  guint every;
+  double limit;
+  LbSentinelAction action;
+} LbSentinelSettings;
+
+/* Exposures between two sentinels where nothing else is asked for: a minute's worth
+ * at most, a few per cent of the time. */
+#define LB_SENTINELS_EVERY 200
+
 /* Where an experiment runs. */
 typedef struct
 {
@@ -57,6 +85,7 @@ typedef struct
   LbCalibrationSet *calibrations;
   LbSession *session;        /* may be NULL: nothing is stored */
   gboolean uncalibrated_too; /* measure the same with nominal values, for the figure "before calibration" */
+  LbSentinelSettings sentinels;
 } LbExperimentPlace;
 
 /* Called in the thread that runs the experiment or the bench's worker, at most

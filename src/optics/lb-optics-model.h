@@ -87,6 +87,7 @@ typedef struct
    * of a fully lit cell of gain 1. */
   double light_per_us; /* L of a microsecond of exposure, at the usual set point */
   double peak_share;
+  double full_power_w; /* on the weight plane, source full on, usual set point; 0: not known */
 
   double quantum_efficiency;
   double path_transmission; /* eta */

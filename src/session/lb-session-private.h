@@ -74,6 +74,13 @@ LbSessionWriter *lb_session_acquire (LbSession *self, GError **error);
 void lb_session_release (LbSession *self);
 gboolean lb_session_run_task (LbSession *self, LbSessionTask task, gpointer data, GError **error);
 
+/* lb-session-sentinels.c */
+/* The table of sentinels of a file that was begun before there were any: made in
+ * the file, or if it is only read, beside it in memory. */
+gboolean lb_session_ensure_sentinels (LbSessionStore *store, GError **error);
+/* Sets in_doubt of @rows (of LbSessionRow, all of the run in their order). */
+gboolean lb_session_mark_rows (LbSessionStore *store, gint64 run, GArray *rows, GError **error);
+
 /* lb-session-append.c */
 gboolean lb_session_insert_note (LbSessionStore *store, const char *text, GError **error);
 void lb_session_bind_bytes (sqlite3_stmt *statement, int parameter, GBytes *bytes);

@@ -339,7 +339,7 @@ read_rows (LbSessionStore *store, gpointer data, GError **error)
     }
   if (code != SQLITE_DONE)
     lb_session_set_sqlite_error (error, store, code, _ ("cannot read"));
-  return code == SQLITE_DONE;
+  return code == SQLITE_DONE && lb_session_mark_rows (store, task->run, task->rows, error);
 }
 
 /**

@@ -14,8 +14,8 @@
 /* How long to wait for somebody who reads the file with another tool. */
 #define BUSY_MS 1000
 
-const char *const lb_session_tables[] = { "info", "bench_times", "calibrations", "runs", "run_ends",
-                                          "rows", "figures",     "notes",        NULL };
+const char *const lb_session_tables[] = { "info", "bench_times", "calibrations", "runs",      "run_ends",
+                                          "rows", "figures",     "notes",        "sentinels", NULL };
 
 #define APPEND_ONLY(table)                                                                                   \
   "CREATE TRIGGER " table "_no_update BEFORE UPDATE ON " table                                               \
@@ -246,8 +246,8 @@ static gboolean
 open_writable (LbSessionStore *store, gboolean empty, GError **error)
 {
   return open_handle (store, store->path, SQLITE_OPEN_READWRITE, error) &&
-         (empty ? create_tables (store, error) : check_tables (store, error)) &&
-         set_mode (store, "PRAGMA journal_mode = WAL", "wal", error) &&
+         (!empty || create_tables (store, error)) && lb_session_ensure_sentinels (store, error) &&
+         check_tables (store, error) && set_mode (store, "PRAGMA journal_mode = WAL", "wal", error) &&
          lb_session_execute (store, "PRAGMA synchronous = FULL; BEGIN EXCLUSIVE; COMMIT", error) &&
          load_counts (store, error);
 }
@@ -345,8 +345,8 @@ open_for_reading (LbSessionStore *store, GError **error)
     {
       opened = open_handle (store, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error);
     }
-  if (opened && check_tables (store, error) && load_counts (store, error) &&
-      lb_session_execute (store, "PRAGMA query_only = ON", error))
+  if (opened && lb_session_ensure_sentinels (store, error) && check_tables (store, error) &&
+      load_counts (store, error) && lb_session_execute (store, "PRAGMA query_only = ON", error))
     return TRUE;
   g_clear_pointer (&store->handle, sqlite3_close);
   if (store->copy_folder != NULL)

@@ -52,7 +52,17 @@ typedef struct
   double ideal;
   double uncalibrated; /* decoded with the nominal values; NAN where not asked for */
   double raw[4];       /* region sums in electrons of ++ -+ +- -- ; NAN where no such pass */
+  gboolean in_doubt;   /* when read: the sentinel before or after it failed */
 } LbSessionRow;
+
+/* A known product that was measured between the rows of a run. */
+typedef struct
+{
+  gint64 rows_before; /* of the run; when read */
+  gint64 time_us;     /* Unix time; when read */
+  double residual, limit, slope;
+  gboolean passed;
+} LbSessionSentinel;
 
 typedef struct
 {
@@ -142,12 +152,17 @@ void lb_session_add_rows (LbSession *self,
                           LbSessionDurableFunc durable,
                           gpointer user_data);
 
+/* After all rows that were handed over before; returns when it is on disk. */
+gboolean
+lb_session_add_sentinel (LbSession *self, gint64 run, const LbSessionSentinel *sentinel, GError **error);
+
 /* Reading. Lists are in the order in which things were added. */
 GPtrArray *lb_session_list_runs (LbSession *self, GError **error); /* of LbSessionRun */
 GPtrArray *
 lb_session_list_calibrations (LbSession *self, GError **error); /* of LbSessionCalibration, without data */
 GBytes *lb_session_get_calibration_data (LbSession *self, gint64 id, GError **error);
-GArray *lb_session_get_rows (LbSession *self, gint64 run, GError **error); /* of LbSessionRow */
+GArray *lb_session_get_rows (LbSession *self, gint64 run, GError **error);       /* of LbSessionRow */
+GArray *lb_session_list_sentinels (LbSession *self, gint64 run, GError **error); /* of LbSessionSentinel */
 /* Names and figures of a run (calibration 0) or a calibration (run 0). */
 typedef struct
 {

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <lb-optical-path.h>
+#include <lb-random.h>
+#include <lb-simulated-truth.h>
+#include <lb-simulated.h>
+#include <lb-statistics.h>
+#include <math.h>
+#include <string.h>
+
+#include "calibration-fixture.h"
+
+/* Troubles of a real bench, one after the other, on small simulated planes: a step
+ * either works in spite of it, or says what it saw. Whatever it says, no result that
+ * passed is off by more than three times its limit. */
+
+#define ROWS 12
+#define LENGTH 64
+
+typedef struct
+{
+  const char *name;
+  const char *changes[8]; /* of the preset, NULL-terminated pairs */
+  const char *fault;      /* injected anew before each step */
+  const char *says;       /* a failed step's words; NULL: all of them work */
+} Trouble;
+
+static LbDevice *
+camera_of (CalibrationWorld *world)
+{
+  return lb_bench_get_device (world->bench, LB_ROLE_CAMERA);
+}
+
+static double
+truth (CalibrationWorld *world, const char *name)
+{
+  return lb_simulated_truth_get_parameter (camera_of (world), name);
+}
+
+static double
+value (LbCalibration *result, const char *name)
+{
+  return lb_quantities_get (lb_calibration_values (result), name, NAN);
+}
+
+/* rms distance between a map that was found and the true one, over the points of the
+ * weight plane that both planes and the camera reach. */
+static double
+compare_maps (CalibrationWorld *world, LbCalibration *alignment)
+{
+  LbDevice *camera = camera_of (world);
+  LbModulatorCaps source, weight;
+  LbPlaneMap composed;
+  double sum = 0;
+  guint count = 0;
+
+  g_assert_true (lb_calibration_get_plane_map (alignment, "source_to_weight", &composed));
+  g_assert_true (lb_bench_get_modulator_caps (world->bench, LB_ROLE_SOURCE, &source));
+  g_assert_true (lb_bench_get_modulator_caps (world->bench, LB_ROLE_WEIGHT, &weight));
+  for (double y = 2; y < source.height; y += 7)
+    for (double x = 2; x < source.width; x += 7)
+      {
+        double tx, ty, fx, fy;
+
+        lb_simulated_truth_source_to_weight (camera, 1, &x, &y, &tx, &ty);
+        if (tx < 0 || ty < 0 || tx > weight.width - 1 || ty > weight.height - 1)
+          continue;
+        lb_plane_map_apply (&composed, x, y, &fx, &fy);
+        sum += pow (fx - tx, 2) + pow (fy - ty, 2);
+        count++;
+      }
+  g_assert_cmpuint (count, >, 100);
+  return sqrt (sum / count);
+}
+
+/* Normalised error of products by what is in force. */
+static double
+product_error (CalibrationWorld *world)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbOpticsModel) model = lb_calibration_set_make_model (world->set, world->bench, TRUE, &error);
+  g_autoptr (LbOpticalPath) path = NULL;
+  g_autoptr (LbMatrix) a = lb_matrix_new (ROWS, LENGTH);
+  g_autoptr (LbMatrix) b = lb_matrix_new (ROWS, LENGTH);
+  g_autoptr (LbMatrix) out = lb_matrix_new (ROWS, ROWS);
+  double measured[ROWS * ROWS], ideal[ROWS * ROWS] = { 0 };
+  LbFiguresOfMerit figures;
+
+  g_assert_no_error (error);
+  path = lb_optical_path_new (world->bench, model);
+  lb_optical_path_set_ordinal (path, 1000);
+  for (guint r = 0; r < ROWS; r++)
+    {
+      lb_random_uniform_fill (lb_random_key (9), 0, r * LENGTH, LENGTH, lb_matrix_row (a, r));
+      lb_random_uniform_fill (lb_random_key (9), 1, r * LENGTH, LENGTH, lb_matrix_row (b, r));
+      for (guint i = 0; i < LENGTH; i++)
+        {
+          lb_matrix_row (a, r)[i] = 2 * lb_matrix_row (a, r)[i] - 1;
+          lb_matrix_row (b, r)[i] = 2 * lb_matrix_row (b, r)[i] - 1;
+        }
+    }
+  lb_optical_path_multiply (path, a, b, FALSE, 2000, out, NULL, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < ROWS * ROWS; i++)
+    {
+      measured[i] = lb_matrix_get (out, i / ROWS, i % ROWS);
+      for (guint e = 0; e < LENGTH; e++)
+        ideal[i] += (double) lb_matrix_get (a, i / ROWS, e) * lb_matrix_get (b, i % ROWS, e);
+    }
+  lb_figures_of_merit (measured, ideal, ROWS * ROWS, sqrt (LENGTH * LENGTH / 64.0), &figures);
+  return figures.normalised_error;
+}
+
+/* A result that passed is not off by three times the limit of its row in optics.md. */
+static void
+check_truth (CalibrationWorld *world, LbCalibration *result)
+{
+  const char *step = lb_calibration_get_step (result);
+  double off = 0, limit = 1;
+
+  if (g_str_equal (step, "dark"))
+    {
+      off =
+          value (result, "read_noise_dn") * truth (world, "electrons_per_dn") / truth (world, "read_noise") -
+          1;
+      limit = 0.05;
+    }
+  else if (g_str_equal (step, "light"))
+    {
+      off = (80 - value (result, "threshold")) / (80 - truth (world, "light_threshold")) - 1;
+      limit = 0.02;
+    }
+  else if (g_str_equal (step, "photon-transfer"))
+    {
+      off = value (result, "electrons_per_dn") / truth (world, "electrons_per_dn") - 1;
+      limit = 0.02;
+    }
+  else if (g_str_equal (step, "alignment"))
+    {
+      off = compare_maps (world, result);
+      limit = 0.15;
+    }
+  g_test_message ("%s is off by %.4f, limit %.4f", step, fabs (off), limit);
+  if (lb_calibration_get_verdict (result) == LB_VERDICT_PASS)
+    g_assert_cmpfloat (fabs (off), <, 3 * limit);
+}
+
+/* What the first step that does not work says, or NULL. */
+static char *
+run_steps (CalibrationWorld *world, const Trouble *trouble, gboolean *all_passed)
+{
+  static const char *const steps[] = { "dark",      "light",    "timing",     "photon-transfer",
+                                       "alignment", "response", "background", "flat-field" };
+
+  *all_passed = TRUE;
+  for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (LbCalibration) result = NULL;
+
+      if (trouble->fault != NULL)
+        {
+          lb_simulated_set_fault (camera_of (world), trouble->fault, FALSE);
+          g_assert_true (lb_simulated_set_fault (camera_of (world), trouble->fault, TRUE));
+        }
+      result = lb_calibration_run_step (world->bench, world->set, steps[i], world->next_ordinal++, NULL, NULL,
+                                        NULL, &error);
+      if (result == NULL)
+        {
+          g_test_message ("%s: %s", steps[i], error->message);
+          return g_strdup_printf ("%s: %s", steps[i], error->message);
+        }
+      g_test_message ("%s: %s, residual %g of %g %s. %s", steps[i],
+                      lb_verdict_get_name (lb_calibration_get_verdict (result)),
+                      lb_calibration_get_residual (result), lb_calibration_get_limit (result),
+                      lb_calibration_get_unit (result), lb_calibration_get_message (result));
+      check_truth (world, result);
+      if (lb_calibration_get_verdict (result) == LB_VERDICT_FAIL)
+        return g_strdup_printf ("%s: %s", steps[i], lb_calibration_get_message (result));
+      *all_passed = *all_passed && lb_calibration_get_verdict (result) == LB_VERDICT_PASS;
+    }
+  return NULL;
+}
+
+static void
+test_trouble (gconstpointer data)
+{
+  const Trouble *trouble = data;
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 2, trouble->changes);
+  gboolean all_passed;
+  g_autofree char *said = run_steps (world, trouble, &all_passed);
+  double error;
+
+  g_assert_cmpint (lb_bench_get_light (world->bench), !=, LB_LIGHT_ON);
+  if (said == NULL)
+    {
+      error = product_error (world);
+      g_test_message ("products are off by %.4f", error);
+      if (all_passed)
+        g_assert_cmpfloat (error, <, 3 * 0.021);
+    }
+  if (trouble->says == NULL)
+    g_assert_cmpstr (said, ==, NULL);
+  else if (said != NULL && strstr (said, trouble->says) == NULL)
+    g_error ("\"%s\" is not in: %s", trouble->says, said);
+}
+
+static const Trouble troubles[] = {
+  { "hot-pixels", { "\"hot_fraction\": 0.0001", "\"hot_fraction\": 0.01" }, NULL, NULL },
+  { "stray-light", { "\"stray_light\": 0.003", "\"stray_light\": 0.03" }, NULL, NULL },
+  { "planes-turned-by-180-degrees",
+    { "\"source_quarter_turns\": 0", "\"source_quarter_turns\": 2", "\"camera_quarter_turns\": 0",
+      "\"camera_quarter_turns\": 2" },
+    NULL,
+    NULL },
+  { "planes-turned-by-90-degrees",
+    { "\"source_quarter_turns\": 0", "\"source_quarter_turns\": 1", "\"camera_quarter_turns\": 0",
+      "\"camera_quarter_turns\": 3" },
+    NULL,
+    NULL },
+  { "partial-overlap", { "\"source_shift_px\": 2,", "\"source_shift_px\": 90," }, NULL, NULL },
+  { "defocus", { "\"source_blur_px\": 0.35", "\"source_blur_px\": 1.4" }, NULL, "focus" },
+  { "defocused-camera", { "\"camera_blur_px\": 0.4", "\"camera_blur_px\": 1.5" }, NULL, "focus" },
+  { "dust", { NULL }, "dust", NULL },
+  { "drift", { NULL }, "fast-drift", "drift" },
+  { "dropped-frames", { NULL }, "drop-frames", NULL },
+  { "room-light", { NULL }, "room-light", NULL },
+};
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (troubles); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/calibration/troubles/%s", troubles[i].name);
+
+      g_test_add_data_func (path, &troubles[i], test_trouble);
+    }
+  return g_test_run ();
+}
