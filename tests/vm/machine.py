@@ -109,7 +109,7 @@ def prepare(cache):
 
 def qemu_command(cache, kernel, results):
     command = [
-        "qemu-system-x86_64", "-M", "pc", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "1", "-m", "2G",
+        "qemu-system-x86_64", "-M", "pc", "-icount", "shift=2,sleep=on", "-accel", "tcg,thread=single", "-cpu", "qemu64", "-smp", "1", "-m", "2G",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-monitor", "none", "-serial", "stdio",
         "-kernel", f"{kernel}/vmlinux", "-initrd", f"{cache}/first.gz",
         "-append", "console=ttyS0,115200 quiet loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check "
