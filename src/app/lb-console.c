@@ -472,7 +472,7 @@ void
 lb_console_hold (LbConsole *self, const char *fault)
 {
   g_autofree char *text =
-      g_strdup_printf (_ ("The run is paused: %s. Put it right, arm the light again, then resume."), fault);
+      g_strdup_printf (_ ("The run is paused; once the light is armed, Resume goes on with it. %s"), fault);
 
   if (self->task != LB_TASK_RUN)
     return;
