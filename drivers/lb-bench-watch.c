@@ -149,8 +149,8 @@ note_fault (LbBench *self, LbBenchAction *action, LbRole role, const char *text)
     return NULL;
   g_set_error (
       &action->fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE,
-      _ ("\"%s\" was ended and the light switched off, because of the %s plane: %s. Put that right, arm "
-         "the light, and run it again"),
+      _ ("\"%s\" was ended and the light switched off, because of the %s plane: %s. Put that right and arm "
+         "the light"),
       action->name, lb_role_get_name (role), text);
   return lb_bench_action_ref (action);
 }

@@ -34,6 +34,9 @@ typedef struct
   /* A new device for one that was listed, without a setup: a light source that
    * cannot be lit. *@role: what it is for. May be NULL, and return NULL. */
   LbDevice *(*create_listed) (const LbIdentity *identity, LbRole *role);
+  /* What a setup file says, but for "driver", to mean a device that was listed:
+   * a{sv}, floating; NULL if it is not for @role. NULL where nothing is listed. */
+  GVariant *(*name_listed) (const LbIdentity *identity, LbRole role);
 } LbDriver;
 
 /* The table, ended by a row without a name. */

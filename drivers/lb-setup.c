@@ -136,6 +136,20 @@ lb_setup_parse (const char *json, gssize length, const char *name, LbFidelity fi
 }
 
 /**
+ * lb_setup_get_preset_text:
+ * @preset: one of lb_setup_list_presets()
+ *
+ * Returns: (transfer full): the preset's JSON; %NULL with an error of GResource if there is none
+ */
+GBytes *
+lb_setup_get_preset_text (const char *preset, GError **error)
+{
+  g_autofree char *path = g_strconcat (RESOURCE_FOLDER, preset, ".json", NULL);
+
+  return g_resource_lookup_data (lb_drivers_get_resource (), path, G_RESOURCE_LOOKUP_FLAGS_NONE, error);
+}
+
+/**
  * lb_setup_load:
  * @name_or_path: name of a preset, else path of a file
  *
@@ -153,9 +167,7 @@ lb_setup_load (const char *name_or_path, LbFidelity fidelity, GError **error)
 
   if (g_strv_contains (presets, name_or_path))
     {
-      g_autofree char *path = g_strconcat (RESOURCE_FOLDER, name_or_path, ".json", NULL);
-      g_autoptr (GBytes) bytes =
-          g_resource_lookup_data (lb_drivers_get_resource (), path, G_RESOURCE_LOOKUP_FLAGS_NONE, error);
+      g_autoptr (GBytes) bytes = lb_setup_get_preset_text (name_or_path, error);
 
       return bytes == NULL
                  ? NULL

@@ -74,6 +74,8 @@ LbSetup *
 lb_setup_parse (const char *json, gssize length, const char *name, LbFidelity fidelity, GError **error);
 /* NULL-terminated. */
 const char *const *lb_setup_list_presets (void);
+/* A preset's JSON, to make a file of one's own from. */
+GBytes *lb_setup_get_preset_text (const char *preset, GError **error);
 /* Short: identifies it to the operator and in the session. */
 const char *lb_setup_get_name (LbSetup *self);
 const char *lb_setup_get_title (LbSetup *self);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <glib/gstdio.h>
+#include <lb-experiment-private.h>
 #include <lb-forward.h>
 #include <lb-perplexity.h>
+#include <lb-random.h>
 #include <lb-report.h>
 #include <lb-simulated.h>
 #include <lb-tokenizer.h>
 #include <lb-workflow.h>
 #include <math.h>
-
-#include <lb-experiment-private.h>
-#include <lb-random.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "model-fixture.h"
@@ -636,6 +636,109 @@ stop_cb (LbSnapshot *snapshot, gpointer user_data)
   lb_bench_stop (user_data);
 }
 
+/* A plane that tells of a fault once; simulated ones never do. */
+static atomic_uint told_faults;
+
+static LbModulatorFaults
+peek_once (LbModulator *plane, char **text)
+{
+  LbModulatorFaults faults = atomic_exchange (&told_faults, LB_MODULATOR_FAULT_NONE);
+
+  *text = g_strdup ("a window covers it");
+  return faults;
+}
+
+typedef struct
+{
+  Place *fixture;
+  LbExperiment *experiment;
+  gboolean covered;
+  guint held;
+} Cover;
+
+/* Among the first values; in the worker. */
+static void
+cover_cb (LbSnapshot *snapshot, gpointer data)
+{
+  Cover *cover = data;
+  LbBench *bench = cover->fixture->bench;
+
+  if (cover->covered || snapshot->dot_products == 0)
+    return;
+  cover->covered = TRUE;
+  atomic_store (&told_faults, LB_MODULATOR_FAULT_COVERED);
+  lb_modulator_alarm (LB_MODULATOR (lb_bench_get_device (bench, LB_ROLE_WEIGHT)));
+  for (guint i = 0; i < 1500 && lb_bench_get_light (bench) == LB_LIGHT_ON; i++)
+    g_usleep (1000);
+}
+
+/* What the operator does, at once. */
+static void
+held_cb (const GError *fault, gpointer data)
+{
+  Cover *cover = data;
+  g_autoptr (GError) error = NULL;
+
+  cover->held++;
+  g_assert_nonnull (strstr (fault->message, "a window covers it"));
+  g_assert_cmpint (lb_bench_get_light (cover->fixture->bench), ==, LB_LIGHT_OFF);
+  lb_bench_arm (cover->fixture->bench, &error);
+  g_assert_no_error (error);
+  lb_experiment_set_paused (cover->experiment, FALSE);
+}
+
+static void
+test_fault_of_a_plane_pauses_the_run (Place *fixture, gconstpointer data)
+{
+  LbModulatorClass *klass = LB_MODULATOR_GET_CLASS (lb_bench_get_device (fixture->bench, LB_ROLE_WEIGHT));
+  const guint length = 64;
+  g_autoptr (LbExperiment) experiment = lb_dot_product_experiment_new (&length, 1, 300, 2000, 1);
+  Cover cover = { fixture, experiment, FALSE, 0 };
+  LbExperimentPlace place = { fixture->bench, fixture->calibrations, fixture->session, FALSE };
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_direct_hash, g_direct_equal);
+  g_autoptr (GArray) rows = NULL;
+  g_autoptr (GError) error = NULL;
+
+  calibrate (fixture);
+  klass->peek = peek_once;
+  place.held = held_cb;
+  place.held_data = &cover;
+  lb_experiment_run (experiment, &place, cover_cb, &cover, NULL, &error);
+  klass->peek = NULL;
+  g_assert_no_error (error);
+  g_assert_cmpuint (cover.held, ==, 1);
+  g_assert_cmpfloat (lb_quantities_get (lb_experiment_get_results (experiment), "normalised_error", 1), <,
+                     0.021);
+  /* Each value once, those before the fault included. */
+  rows = get_rows (fixture, "dot-product");
+  g_assert_cmpuint (rows->len, ==, 600);
+  for (guint i = 0; i < rows->len; i++)
+    {
+      const LbSessionRow *row = &g_array_index (rows, LbSessionRow, i);
+
+      g_assert_true (
+          g_hash_table_add (seen, GUINT_TO_POINTER (1000 * (guint) row->group + (guint) row->row)));
+    }
+}
+
+/* Without anybody to put it right it ends. */
+static void
+test_fault_of_a_plane_ends_a_run_without_operator (Place *fixture, gconstpointer data)
+{
+  LbModulatorClass *klass = LB_MODULATOR_GET_CLASS (lb_bench_get_device (fixture->bench, LB_ROLE_WEIGHT));
+  const LbExperimentPlace place = { fixture->bench, fixture->calibrations, fixture->session, FALSE };
+  const guint length = 64;
+  g_autoptr (LbExperiment) experiment = lb_dot_product_experiment_new (&length, 1, 300, 2000, 1);
+  Cover cover = { fixture, experiment, FALSE, 0 };
+  g_autoptr (GError) error = NULL;
+
+  calibrate (fixture);
+  klass->peek = peek_once;
+  g_assert_false (lb_experiment_run (experiment, &place, cover_cb, &cover, NULL, &error));
+  klass->peek = NULL;
+  g_assert_error (error, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE);
+}
+
 static void
 test_stopped_run_leaves_the_light_off (Place *fixture, gconstpointer data)
 {
@@ -717,6 +820,9 @@ main (int argc, char **argv)
   add_test ("/experiment/sentinel-recalibrates", test_sentinel_recalibrates);
   add_test ("/experiment/sentinel-holds-the-run", test_sentinel_holds);
   add_test ("/experiment/sentinel-ends-the-run", test_sentinel_ends);
+  add_test ("/experiment/fault-of-a-plane-pauses-the-run", test_fault_of_a_plane_pauses_the_run);
+  add_test ("/experiment/fault-of-a-plane-ends-a-run-without-operator",
+            test_fault_of_a_plane_ends_a_run_without_operator);
   add_test ("/experiment/stopped-run-leaves-the-light-off", test_stopped_run_leaves_the_light_off);
   return g_test_run ();
 }

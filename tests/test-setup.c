@@ -248,6 +248,39 @@ test_unknown_key_of_a_driver_is_named (void)
   g_assert_nonnull (strstr (error->message, "fake"));
 }
 
+/* None of their devices needs to be there. */
+static void
+test_shipped_files_make_a_bench (void)
+{
+  g_autofree char *folder = g_build_filename (g_getenv ("LIGHTBENCH_DATA_DIR"), "setups", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, &error);
+  const char *name;
+  guint count = 0;
+
+  g_assert_no_error (error);
+  while ((name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+      g_autoptr (LbSetup) setup = NULL;
+      g_autoptr (LbBench) bench = NULL;
+
+      if (!g_str_has_suffix (name, ".json"))
+        continue;
+      setup = lb_setup_load (path, LB_FIDELITY_PIXEL, &error);
+      g_prefix_error (&error, "%s: ", name);
+      g_assert_no_error (error);
+      bench = lb_bench_new (setup, NULL, &error);
+      g_prefix_error (&error, "%s: ", name);
+      g_assert_no_error (error);
+      for (guint role = 0; role < LB_N_ROLES; role++)
+        g_assert_true ((lb_bench_get_device (bench, role) != NULL) ==
+                       (lb_setup_get_driver (setup, role) != NULL));
+      count++;
+    }
+  g_assert_cmpuint (count, >=, 5);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -269,6 +302,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/drivers/setup/files-are-loaded-by-path", test_files_are_loaded_by_path);
   g_test_add_func ("/drivers/setup/presets-make-a-bench-at-both-fidelities",
                    test_presets_make_a_bench_at_both_fidelities);
+  g_test_add_func ("/drivers/setup/shipped-files-make-a-bench", test_shipped_files_make_a_bench);
   g_test_add_func ("/drivers/setup/unknown-key-of-a-driver-is-named", test_unknown_key_of_a_driver_is_named);
   return g_test_run ();
 }

@@ -139,6 +139,22 @@ test_time_out_is_recovered_from (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (usb_instrument_get_clears (fixture->device), ==, 1);
 }
 
+/* A call of several messages has time for all of them, but not for one. */
+static void
+test_each_answer_has_its_own_time (Fixture *fixture, gconstpointer data)
+{
+  const gint64 begin_us = g_get_monotonic_time ();
+  const LbUsbCall call = { NULL, begin_us + 20 * G_USEC_PER_SEC, NULL, 50 * 1000 };
+  g_autoptr (GError) error = NULL;
+
+  usb_instrument_set_fault (fixture->device, USB_FAULT_MUTE);
+  g_assert_null (lb_usbtmc_query (fixture->usbtmc, "*IDN?", &call, &error));
+  g_assert_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_TIMEOUT);
+  g_assert_cmpint (g_get_monotonic_time (), <, begin_us + 10 * G_USEC_PER_SEC);
+  usb_instrument_set_fault (fixture->device, USB_FAULT_NONE);
+  expect_answer (fixture, "*IDN?", IDENTITY);
+}
+
 static void
 test_unknown_query_times_out_and_says_why (Fixture *fixture, gconstpointer data)
 {
@@ -319,6 +335,7 @@ main (int argc, char **argv)
   ADD ("/usb/tmc/messages-go-in-parts", test_messages_go_in_parts);
   ADD ("/usb/tmc/answers-in-small-transfers", test_answers_in_small_transfers);
   ADD ("/usb/tmc/time-out-is-recovered-from", test_time_out_is_recovered_from);
+  ADD ("/usb/tmc/each-answer-has-its-own-time", test_each_answer_has_its_own_time);
   ADD ("/usb/tmc/unknown-query-times-out-and-says-why", test_unknown_query_times_out_and_says_why);
   ADD ("/usb/tmc/stall-is-recovered-from", test_stall_is_recovered_from);
   ADD ("/usb/tmc/wrong-headers-are-refused", test_wrong_headers_are_refused);

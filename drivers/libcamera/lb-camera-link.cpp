@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -80,6 +82,32 @@ fail (const char *what, int status, GError **error)
     code = LB_DEVICE_ERROR_ABSENT;
   g_set_error (error, LB_DEVICE_ERROR, code, "%s: %s", what, g_strerror (-status));
   return FALSE;
+}
+
+/* Calls @func for C, which knows no exceptions: one becomes an error, unless there
+ * is one already, and @failure is returned. */
+template <typename Result, typename Func>
+Result
+guarded (Result failure, GError **error, Func func) noexcept
+{
+  std::string why;
+
+  try
+    {
+      return func ();
+    }
+  catch (const std::exception &exception)
+    {
+      why = exception.what ();
+    }
+  catch (...)
+    {
+      why = "?";
+    }
+  if (error != nullptr && *error == nullptr)
+    g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_FAULTED,
+                 _ ("libcamera failed: %s; unplug the camera, plug it in and connect again"), why.c_str ());
+  return failure;
 }
 
 /* One for the process, as libcamera demands; started when first needed. It stays:
@@ -165,8 +193,11 @@ struct _LbCameraLink
   bool dirty = false; /* controls are to go out */
   LbCameraControls controls{};
 
-  void completed (Request *request);
-  void disconnected ();
+  void completed (Request *request) noexcept;
+  void disconnected () noexcept;
+  void post (Request *request);
+  bool open (const char *id, GError **error);
+  void close ();
   void read_info ();
   void read_modes ();
   void fill_controls (ControlList &list) const;
@@ -180,7 +211,7 @@ struct _LbCameraLink
 /* --- On libcamera's thread: only posts ------------------------------------------------- */
 
 void
-_LbCameraLink::completed (Request *request)
+_LbCameraLink::post (Request *request)
 {
   LbCapture capture{};
   const FrameBuffer *buffer = request->findBuffer (stream);
@@ -225,14 +256,41 @@ _LbCameraLink::completed (Request *request)
   lb_frame_queue_post (queue, &capture);
 }
 
+/* A picture whose capture cannot be told of is lost; its absence is noticed. */
 void
-_LbCameraLink::disconnected ()
+_LbCameraLink::completed (Request *request) noexcept
+{
+  guarded (false, nullptr, [&] {
+    post (request);
+    return true;
+  });
+}
+
+void
+_LbCameraLink::disconnected () noexcept
 {
   lost = true;
   lost_func (lost_data);
 }
 
 /* --- List and open ------------------------------------------------------------------------- */
+
+namespace
+{
+
+gboolean
+list_cameras (GPtrArray *entries, GError **error)
+{
+  CameraManager *manager = get_manager (error);
+
+  if (manager == nullptr)
+    return FALSE;
+  for (const std::shared_ptr<Camera> &camera : manager->cameras ())
+    g_ptr_array_add (entries, lb_camera_entry_new (camera->id ().c_str (), get_model (*camera).c_str ()));
+  return TRUE;
+}
+
+} // namespace
 
 /**
  * lb_camera_link_list:
@@ -245,13 +303,7 @@ _LbCameraLink::disconnected ()
 gboolean
 lb_camera_link_list (GPtrArray *entries, GError **error)
 {
-  CameraManager *manager = get_manager (error);
-
-  if (manager == nullptr)
-    return FALSE;
-  for (const std::shared_ptr<Camera> &camera : manager->cameras ())
-    g_ptr_array_add (entries, lb_camera_entry_new (camera->id ().c_str (), get_model (*camera).c_str ()));
-  return TRUE;
+  return guarded (FALSE, error, [&] { return list_cameras (entries, error); });
 }
 
 void
@@ -304,6 +356,34 @@ _LbCameraLink::read_modes ()
     }
 }
 
+bool
+_LbCameraLink::open (const char *id, GError **error)
+{
+  CameraManager *manager = get_manager (error);
+  int status;
+
+  if (manager == nullptr)
+    return false;
+  camera = manager->get (id);
+  if (camera == nullptr)
+    {
+      g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT, _ ("the camera \"%s\" is gone"), id);
+      return false;
+    }
+  status = camera->acquire ();
+  if (status != 0)
+    return fail (status == -EBUSY ? _ ("another program uses the camera, or it was left hanging; close that "
+                                       "program, or unplug the camera and plug it in again")
+                                  : _ ("the camera cannot be acquired"),
+                 status, error);
+  acquired = true;
+  camera->requestCompleted.connect (this, &_LbCameraLink::completed);
+  camera->disconnected.connect (this, &_LbCameraLink::disconnected);
+  read_info ();
+  read_modes ();
+  return true;
+}
+
 /**
  * lb_camera_link_open:
  * @id: libcamera's
@@ -318,38 +398,17 @@ LbCameraLink *
 lb_camera_link_open (
     const char *id, void (*lost) (gpointer data), gpointer data, GDestroyNotify destroy, GError **error)
 {
-  LbCameraLink *self = new _LbCameraLink;
-  CameraManager *manager = get_manager (error);
-  int status;
+  LbCameraLink *self = new (std::nothrow) _LbCameraLink;
 
+  if (self == nullptr)
+    g_error ("out of memory");
   self->lost_func = lost;
   self->lost_data = data;
   self->lost_destroy = destroy;
-  if (manager != nullptr)
-    self->camera = manager->get (id);
-  if (self->camera == nullptr)
-    {
-      if (manager != nullptr)
-        g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT, _ ("the camera \"%s\" is gone"), id);
-      lb_camera_link_unref (self);
-      return nullptr;
-    }
-  status = self->camera->acquire ();
-  if (status != 0)
-    {
-      fail (status == -EBUSY ? _ ("another program uses the camera, or it was left hanging; close that "
-                                  "program, or unplug the camera and plug it in again")
-                             : _ ("the camera cannot be acquired"),
-            status, error);
-      lb_camera_link_unref (self);
-      return nullptr;
-    }
-  self->acquired = true;
-  self->camera->requestCompleted.connect (self, &_LbCameraLink::completed);
-  self->camera->disconnected.connect (self, &_LbCameraLink::disconnected);
-  self->read_info ();
-  self->read_modes ();
-  return self;
+  if (guarded (false, error, [&] { return self->open (id, error); }))
+    return self;
+  lb_camera_link_unref (self);
+  return nullptr;
 }
 
 LbCameraLink *
@@ -357,6 +416,17 @@ lb_camera_link_ref (LbCameraLink *self)
 {
   self->references++;
   return self;
+}
+
+void
+_LbCameraLink::close ()
+{
+  if (!acquired)
+    return;
+  stop ();
+  camera->requestCompleted.disconnect (this);
+  camera->disconnected.disconnect (this);
+  camera->release ();
 }
 
 /**
@@ -369,13 +439,10 @@ lb_camera_link_unref (LbCameraLink *self)
 {
   if (--self->references > 0)
     return;
-  if (self->acquired)
-    {
-      self->stop ();
-      self->camera->requestCompleted.disconnect (self);
-      self->camera->disconnected.disconnect (self);
-      self->camera->release ();
-    }
+  guarded (false, nullptr, [&] {
+    self->close ();
+    return true;
+  });
   if (self->lost_destroy != nullptr)
     self->lost_destroy (self->lost_data);
   g_clear_pointer (&self->modes, g_array_unref);
@@ -432,10 +499,13 @@ _LbCameraLink::fill_controls (ControlList &list) const
 void
 lb_camera_link_set_controls (LbCameraLink *self, const LbCameraControls *wanted)
 {
-  std::lock_guard<std::mutex> guard (self->lock);
+  guarded (false, nullptr, [&] {
+    std::lock_guard<std::mutex> guard (self->lock);
 
-  self->controls = *wanted;
-  self->dirty = true;
+    self->controls = *wanted;
+    self->dirty = true;
+    return true;
+  });
 }
 
 /* --- Streaming ------------------------------------------------------------------------------------ */
@@ -457,12 +527,15 @@ void
 lb_camera_link_recycle (guint slot, gpointer user_data)
 {
   LbCameraLink *self = static_cast<LbCameraLink *> (user_data);
-  std::lock_guard<std::mutex> guard (self->lock);
 
-  if (!self->streaming || self->lost)
-    return;
-  self->requests[slot]->reuse (Request::ReuseBuffers);
-  self->queue_request (slot);
+  guarded (false, nullptr, [&] {
+    std::lock_guard<std::mutex> guard (self->lock);
+
+    if (!self->streaming || self->lost)
+      return false;
+    self->requests[slot]->reuse (Request::ReuseBuffers);
+    return self->queue_request (slot);
+  });
 }
 
 bool
@@ -563,9 +636,10 @@ lb_camera_link_start (LbCameraLink *self,
   lb_camera_link_set_controls (self, wanted);
   self->timing = *timing;
   self->queue = lb_frame_queue_ref (queue);
-  if (self->prepare (mode, n_buffers, stride, length, error) && self->run (error))
+  if (guarded (false, error,
+               [&] { return self->prepare (mode, n_buffers, stride, length, error) && self->run (error); }))
     return TRUE;
-  self->stop ();
+  guarded (0, nullptr, [&] { return self->stop (); });
   return FALSE;
 }
 
@@ -610,9 +684,11 @@ _LbCameraLink::forget_stream ()
 gboolean
 lb_camera_link_stop (LbCameraLink *self, GError **error)
 {
-  int status = self->stop ();
+  return guarded (FALSE, error, [&] {
+    int status = self->stop ();
 
-  return status == 0 || self->lost ? TRUE : fail (_ ("the camera does not stop"), status, error);
+    return status == 0 || self->lost ? TRUE : fail (_ ("the camera does not stop"), status, error);
+  });
 }
 
 const guint8 *

@@ -15,6 +15,9 @@
 #define BUFFERS_MIN 4
 /* Pictures that wait to be picked up; the other buffers are the camera's. */
 #define KEEP 2
+/* Without a picture it has failed; to the first picture a camera may take longer. */
+#define PATIENCE_US G_USEC_PER_SEC
+#define FIRST_PATIENCE_US (3 * G_USEC_PER_SEC)
 /* Of a camera that does not say, before it has streamed. */
 #define PERIOD_US (G_USEC_PER_SEC / 30.0)
 /* So that groups of packed pixels are whole. */
@@ -40,6 +43,7 @@ struct _LbLibcameraCamera
   GAsyncQueue *pool; /* of Buffer, of the present region */
 
   gboolean running;
+  gint64 started_us; /* monotonic */
   guint buffers;
   gsize stride;
   double exposure_us, gain;         /* wanted, from frame valid_from on */
@@ -575,6 +579,7 @@ camera_start (LbCamera *camera, guint buffers, GCancellable *cancellable, gint64
   if (done)
     {
       self->running = TRUE;
+      self->started_us = g_get_monotonic_time ();
       self->stride = call->stride;
       /* The first pictures may still have what was in force before. */
       self->old_exposure_us = self->exposure_us;
@@ -666,13 +671,15 @@ may_wait (LbLibcameraCamera *self, GCancellable *cancellable, gint64 deadline_us
 {
   gint64 now_us = g_get_monotonic_time ();
   double period_us = MAX (lb_frame_queue_get_period_us (self->queue), get_period_us (self));
-  double patience_us = MAX (G_USEC_PER_SEC, 3 * MAX (period_us, self->exposure_us));
+  gint64 last_us = lb_frame_queue_get_last_us (self->queue);
+  gboolean first = last_us < self->started_us;
+  double patience_us = MAX (first ? FIRST_PATIENCE_US : PATIENCE_US, 3 * MAX (period_us, self->exposure_us));
 
   if (!lb_device_waiting (LB_DEVICE (self), error))
     return FALSE;
   if (g_cancellable_is_cancelled (cancellable))
     g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED, _ ("wait frame: cancelled"));
-  else if ((double) (now_us - lb_frame_queue_get_last_us (self->queue)) > patience_us)
+  else if ((double) (now_us - MAX (last_us, self->started_us)) > patience_us)
     {
       lb_device_set_state (LB_DEVICE (self), LB_DEVICE_FAULTED);
       g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_STALLED,

@@ -60,10 +60,25 @@ create_listed (const LbIdentity *identity, LbRole *role)
   return lb_libcamera_camera_new (&choice, options);
 }
 
+static GVariant *
+name_listed (const LbIdentity *identity, LbRole role)
+{
+  GVariantDict dict;
+
+  if (role != LB_ROLE_CAMERA)
+    return NULL;
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "model", "s", identity->model);
+  if (identity->serial[0] != '\0')
+    g_variant_dict_insert (&dict, "serial", "s", identity->serial);
+  return g_variant_dict_end (&dict);
+}
+
 const LbDriver lb_libcamera_driver = {
   .name = LB_LIBCAMERA_DRIVER,
   .roles = { [LB_ROLE_CAMERA] = TRUE },
   .create = create,
   .list = list,
   .create_listed = create_listed,
+  .name_listed = name_listed,
 };

@@ -29,6 +29,7 @@ typedef struct
   GCancellable *cancellable;
   gint64 deadline_us; /* monotonic; -1: 5 s from the call */
   LbDevice *device;   /* lb_device_waiting() is called for it; NULL: for none */
+  gint64 answer_us;   /* for each message and its answer; 0: until the deadline */
 } LbUsbCall;
 
 /* How a transfer ended. */

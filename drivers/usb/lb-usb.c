@@ -136,10 +136,26 @@ create_listed (const LbIdentity *identity, LbRole *role)
   return lb_usb_power_meter_new (model, identity->serial, &plain, clock);
 }
 
+static GVariant *
+name_listed (const LbIdentity *identity, LbRole role)
+{
+  const LbUsbModel *model = find_listed (identity);
+  GVariantDict dict;
+
+  if (model == NULL || identity->serial[0] == '\0' ||
+      (role == LB_ROLE_LIGHT ? model->light == NULL : role != LB_ROLE_POWER_METER || model->meter == NULL))
+    return NULL;
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "model", "s", model->name);
+  g_variant_dict_insert (&dict, "serial", "s", identity->serial);
+  return g_variant_dict_end (&dict);
+}
+
 const LbDriver lb_usb_driver = {
   .name = LB_USB_DRIVER,
   .roles = { [LB_ROLE_LIGHT] = TRUE, [LB_ROLE_POWER_METER] = TRUE },
   .create = create,
   .list = list,
   .create_listed = create_listed,
+  .name_listed = name_listed,
 };

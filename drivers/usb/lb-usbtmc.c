@@ -298,6 +298,19 @@ check (LbUsbtmc *self, const LbUsbCall *call, GError **error)
   return FALSE;
 }
 
+/* What is left for one message and its answer. */
+static LbUsbCall
+begin_message (const LbUsbCall *call)
+{
+  LbUsbCall message = *call;
+  gint64 end_us = g_get_monotonic_time () + call->answer_us;
+
+  if (call->answer_us > 0)
+    message.deadline_us = call->deadline_us >= 0 ? MIN (call->deadline_us, end_us) : end_us;
+  message.answer_us = 0;
+  return message;
+}
+
 /* --- Messages -------------------------------------------------------------------------- */
 
 static gboolean
@@ -315,12 +328,13 @@ send (LbUsbtmc *self, guint8 *transfer, gsize length, const LbUsbCall *call, GEr
 gboolean
 lb_usbtmc_write (LbUsbtmc *self, const char *text, const LbUsbCall *call, GError **error)
 {
+  const LbUsbCall limited = begin_message (call);
   g_autofree char *message = g_strconcat (text, "\n", NULL);
   gsize left = strlen (message);
   g_autofree guint8 *transfer = g_malloc (LB_USBTMC_TRANSFER (MIN (left, self->chunk_out)));
   const guint8 *from = (const guint8 *) message;
 
-  if (!check (self, call, error))
+  if (!check (self, &limited, error))
     return FALSE;
   while (left > 0)
     {
@@ -329,7 +343,7 @@ lb_usbtmc_write (LbUsbtmc *self, const char *text, const LbUsbCall *call, GError
 
       self->tag = lb_usbtmc_next_tag (self->tag);
       whole = lb_usbtmc_encode_out (self->tag, from, length, length == left, transfer);
-      if (!send (self, transfer, whole, call, error))
+      if (!send (self, transfer, whole, &limited, error))
         {
           g_prefix_error (error, "%s: ", text);
           return FALSE;
@@ -411,14 +425,15 @@ read_transfer (LbUsbtmc *self, GString *text, gboolean *end, const LbUsbCall *ca
 char *
 lb_usbtmc_query (LbUsbtmc *self, const char *text, const LbUsbCall *call, GError **error)
 {
+  const LbUsbCall message = begin_message (call);
   g_autoptr (GString) answer = NULL;
   gboolean end = FALSE;
 
-  if (!lb_usbtmc_write (self, text, call, error))
+  if (!lb_usbtmc_write (self, text, &message, error))
     return NULL;
   answer = g_string_new (NULL);
   while (!end)
-    if (!read_transfer (self, answer, &end, call, error))
+    if (!read_transfer (self, answer, &end, &message, error))
       {
         g_prefix_error (error, "%s: ", text);
         return NULL;

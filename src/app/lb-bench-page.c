@@ -5,6 +5,8 @@
 #include <lb-simulated.h>
 
 #include "lb-file-dialog.h"
+#include "lb-setup-draft.h"
+#include "lb-setup-window.h"
 
 /* What must hold for light to come on. */
 typedef enum
@@ -26,6 +28,7 @@ struct _LbBenchPage
   GtkWidget *disconnect_button;
   GtkWidget *check_button;
   GtkWidget *file_button;
+  GtkWidget *new_button;
   AdwComboRow *setup_row;
   AdwComboRow *fidelity_row;
   AdwPreferencesGroup *devices_group;
@@ -36,6 +39,7 @@ struct _LbBenchPage
   GtkLabel *device_states[LB_N_ROLES];
   AdwActionRow *conditions[N_CONDITIONS];
   GtkImage *condition_icons[N_CONDITIONS];
+  GtkWindow *setup_window;    /* weak; a setup is being made */
   GPtrArray *setups;          /* names or paths, in the order of the rows */
   GHashTable *fault_switches; /* name -> GtkSwitch */
   gboolean filling;           /* what changes now was not the operator */
@@ -291,20 +295,29 @@ show_faults (LbBenchPage *self, LbBench *bench)
 /* --- Setup -------------------------------------------------------------------------------------- */
 
 static void
+add_setup (LbBenchPage *self, GtkStringList *titles, const char *name)
+{
+  g_autoptr (LbSetup) setup = lb_setup_load (name, LB_FIDELITY_PIXEL, NULL);
+  g_autofree char *file = g_path_get_basename (name);
+
+  gtk_string_list_append (titles, setup != NULL ? lb_setup_get_title (setup) : file);
+  g_ptr_array_add (self->setups, g_strdup (name));
+}
+
+/* Those that come with it, and the user's own. */
+static void
 fill_setups (LbBenchPage *self)
 {
   const char *chosen = lb_console_get_setup_name (self->console);
   g_autoptr (GtkStringList) titles = gtk_string_list_new (NULL);
+  g_autoptr (GPtrArray) files = lb_setup_draft_list_files ();
   guint selected = GTK_INVALID_LIST_POSITION;
 
   g_ptr_array_set_size (self->setups, 0);
   for (const char *const *preset = lb_setup_list_presets (); *preset != NULL; preset++)
-    {
-      g_autoptr (LbSetup) setup = lb_setup_load (*preset, LB_FIDELITY_PIXEL, NULL);
-
-      gtk_string_list_append (titles, setup != NULL ? lb_setup_get_title (setup) : *preset);
-      g_ptr_array_add (self->setups, g_strdup (*preset));
-    }
+    add_setup (self, titles, *preset);
+  for (guint i = 0; i < files->len; i++)
+    add_setup (self, titles, g_ptr_array_index (files, i));
   for (guint i = 0; i < self->setups->len; i++)
     if (g_str_equal (g_ptr_array_index (self->setups, i), chosen))
       selected = i;
@@ -366,6 +379,18 @@ choose_file_cb (LbBenchPage *self)
   lb_file_dialog_show (dialog, GTK_WIDGET (self), file_chosen_cb, NULL, NULL);
 }
 
+static void
+new_setup_cb (LbBenchPage *self)
+{
+  if (self->setup_window == NULL)
+    {
+      GtkWindow *window = GTK_WINDOW (gtk_widget_get_root (GTK_WIDGET (self)));
+
+      g_set_weak_pointer (&self->setup_window, GTK_WINDOW (lb_setup_window_new (window, self->console)));
+    }
+  gtk_window_present (self->setup_window);
+}
+
 /* --- Page ----------------------------------------------------------------------------------------- */
 
 static void
@@ -400,6 +425,7 @@ show_all (LbBenchPage *self)
   gtk_widget_set_sensitive (self->check_button, idle && connected);
   gtk_widget_set_sensitive (GTK_WIDGET (self->setup_row), idle);
   gtk_widget_set_sensitive (self->file_button, idle);
+  gtk_widget_set_sensitive (self->new_button, idle);
   gtk_widget_set_sensitive (GTK_WIDGET (self->fidelity_row),
                             idle && bench != NULL && lb_setup_is_simulated (lb_bench_get_setup (bench)));
   if (bench != NULL && lb_console_get_task (self->console) != LB_TASK_CONNECT)
@@ -420,6 +446,7 @@ lb_bench_page_dispose (GObject *object)
   g_clear_pointer (&self->root, gtk_widget_unparent);
   g_clear_pointer (&self->setups, g_ptr_array_unref);
   g_clear_pointer (&self->fault_switches, g_hash_table_unref);
+  g_clear_weak_pointer (&self->setup_window);
   g_clear_object (&self->console);
   G_OBJECT_CLASS (lb_bench_page_parent_class)->dispose (object);
 }
@@ -437,6 +464,7 @@ lb_bench_page_class_init (LbBenchPageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, LbBenchPage, disconnect_button);
   gtk_widget_class_bind_template_child (widget_class, LbBenchPage, check_button);
   gtk_widget_class_bind_template_child (widget_class, LbBenchPage, file_button);
+  gtk_widget_class_bind_template_child (widget_class, LbBenchPage, new_button);
   gtk_widget_class_bind_template_child (widget_class, LbBenchPage, setup_row);
   gtk_widget_class_bind_template_child (widget_class, LbBenchPage, fidelity_row);
   gtk_widget_class_bind_template_child (widget_class, LbBenchPage, devices_group);
@@ -446,6 +474,7 @@ lb_bench_page_class_init (LbBenchPageClass *klass)
   gtk_widget_class_bind_template_callback (widget_class, disconnect_cb);
   gtk_widget_class_bind_template_callback (widget_class, check_cb);
   gtk_widget_class_bind_template_callback (widget_class, choose_file_cb);
+  gtk_widget_class_bind_template_callback (widget_class, new_setup_cb);
   gtk_widget_class_bind_template_callback (widget_class, setup_selected_cb);
 }
 

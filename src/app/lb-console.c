@@ -468,10 +468,33 @@ lb_console_abort (LbConsole *self)
     g_cancellable_cancel (self->cancellable);
 }
 
+void
+lb_console_hold (LbConsole *self, const char *fault)
+{
+  g_autofree char *text =
+      g_strdup_printf (_ ("The run is paused; once the light is armed, Resume goes on with it. %s"), fault);
+
+  if (self->task != LB_TASK_RUN)
+    return;
+  self->paused = TRUE;
+  lb_console_set_fault (self, text);
+  lb_console_emit_state (self);
+}
+
+/* Without it a run that goes on would end at once. */
+static gboolean
+is_armed (LbConsole *self)
+{
+  LbLightState light = self->bench != NULL ? lb_bench_get_light (self->bench) : LB_LIGHT_OFF;
+
+  return light == LB_LIGHT_ARMED || light == LB_LIGHT_ON;
+}
+
 /**
  * lb_console_set_paused:
  *
- * The run holds before its next exposure sequence, or goes on.
+ * The run holds before its next exposure sequence, or goes on, which it cannot
+ * before the light is armed.
  */
 void
 lb_console_set_paused (LbConsole *self, gboolean paused)
@@ -480,6 +503,11 @@ lb_console_set_paused (LbConsole *self, gboolean paused)
 
   if (self->task != LB_TASK_RUN || paused == self->paused)
     return;
+  if (!paused && !is_armed (self))
+    {
+      say (self, _ ("The light is not armed: arm it, then resume"));
+      return;
+    }
   self->paused = paused;
   if (self->experiment != NULL)
     lb_experiment_set_paused (self->experiment, paused);

@@ -36,6 +36,7 @@ typedef struct
   double *ideal;
   double *measured;
   double *uncalibrated;
+  guint8 *seen; /* bits: 1 measured, 2 with nominal values */
 } LbExperimentPart;
 
 struct _LbExperimentClass

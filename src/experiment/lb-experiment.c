@@ -47,6 +47,7 @@ typedef struct
   gboolean photons_nominal; /* photons rest on values of the setup file */
   guint part;
   gsize first_row;
+  gboolean again;        /* the step was held: some of it is there already */
   GError *store_error;   /* of the writer thread, under lock */
   LbEngineCounts counts; /* of the calibrated phase */
   LbSentinelWatch watch;
@@ -71,6 +72,7 @@ part_free (gpointer data)
   g_free (part->ideal);
   g_free (part->measured);
   g_free (part->uncalibrated);
+  g_free (part->seen);
   g_free (part);
 }
 
@@ -165,6 +167,7 @@ lb_experiment_add_part (LbExperiment *self, LbMatrix *a, LbMatrix *b, gboolean d
   part->ideal = g_new (double, part->count);
   part->measured = g_new (double, part->count);
   part->uncalibrated = g_new (double, part->count);
+  part->seen = g_new0 (guint8, part->count);
   lb_experiment_set_operands (part, a, b);
   for (gsize i = 0; i < part->count; i++)
     part->measured[i] = part->uncalibrated[i] = NAN;
@@ -426,6 +429,40 @@ store_rows (LbExperimentPrivate *private,
   lb_session_add_rows (private->place->session, private->run, stored, count, rows_durable_cb, private);
 }
 
+/* Whether the value was there before the step was held. */
+static gboolean
+is_seen (LbExperimentPrivate *private, const LbExperimentPart *part, guint32 row, guint32 column)
+{
+  return private->again &&
+         (part->seen[(private->first_row + row) * part->columns + column] & (private->before ? 2 : 1)) != 0;
+}
+
+static void
+take_values (LbExperimentPrivate *private,
+             LbExperimentPart *part,
+             const guint32 *rows,
+             const guint32 *columns,
+             const float *values,
+             const float *raw,
+             gsize count)
+{
+  double *target = private->before ? part->uncalibrated : part->measured;
+
+  for (gsize i = 0; i < count; i++)
+    {
+      gsize index = (private->first_row + rows[i]) * part->columns + columns[i];
+
+      target[index] = values[i];
+      part->seen[index] |= private->before ? 2 : 1;
+    }
+  if (!private->before && private->place->session != NULL)
+    store_rows (private, part, rows, columns, raw, count);
+  private->dot_products += count;
+  if (!private->before)
+  private->watch.since += count;
+}
+
+/* In runs of values that are new. */
 static void
 partial_cb (const guint32 *rows,
             const guint32 *columns,
@@ -437,16 +474,61 @@ partial_cb (const guint32 *rows,
   LbExperiment *self = user_data;
   LbExperimentPrivate *private = PRIVATE (self);
   LbExperimentPart *part = g_ptr_array_index (private->parts, private->part);
-  double *target = private->before ? part->uncalibrated : part->measured;
+  gsize first = 0;
 
-  for (gsize i = 0; i < count; i++)
-    target[(private->first_row + rows[i]) * part->columns + columns[i]] = values[i];
-  if (!private->before && private->place->session != NULL)
-    store_rows (private, part, rows, columns, raw, count);
-  private->dot_products += count;
-  if (!private->before)
-  private->watch.since += count;
+  while (first < count)
+    {
+      gsize end = first;
+
+      while (end < count && !is_seen (private, part, rows[end], columns[end]))
+        end++;
+      if (end > first)
+        take_values (private, part, rows + first, columns + first, values + first,
+                     raw != NULL ? raw + 4 * first : NULL, end - first);
+      first = end + 1;
+    }
   send_snapshot (self, FALSE);
+}
+
+/* A plane's fault is the operator's to put right: the run waits for that. */
+static gboolean
+hold (LbExperimentPrivate *private, GError **fault)
+{
+  if (private->place->held == NULL || !g_error_matches (*fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE))
+    return FALSE;
+  g_mutex_lock (&private->lock);
+  private->paused = TRUE;
+  g_mutex_unlock (&private->lock);
+  private->place->held (*fault, private->place->held_data);
+  g_clear_error (fault);
+  return TRUE;
+}
+
+/* One product, begun again after each hold. */
+static gboolean
+multiply (LbExperimentPrivate *private,
+          LbEngine *engine,
+          const LbProduct *product,
+          LbMatrix *out,
+          LbEngineCounts *counts,
+          GCancellable *cancellable,
+          GError **error)
+{
+  GError *fault = NULL;
+
+  private->again = FALSE;
+  do
+    {
+      if (!wait_while_paused (private, cancellable, error))
+        return FALSE;
+      *counts = (LbEngineCounts){ 0 };
+      if (lb_engine_multiply (engine, product, out, counts, cancellable, &fault))
+        return TRUE;
+      private->again = TRUE;
+    }
+  while (hold (private, &fault));
+  g_propagate_error (error, fault);
+  return FALSE;
 }
 
 /* Rows first_row.. of a part, as a product of its own. */
@@ -461,7 +543,7 @@ measure_step (LbExperiment *self, LbEngine *engine, GCancellable *cancellable, G
                                ? lb_matrix_new_view (part->b, private->first_row, 0, rows, part->b->columns)
                                : lb_matrix_ref (part->b);
   g_autoptr (LbMatrix) out = lb_matrix_new (rows, part->columns);
-  LbEngineCounts counts = { 0 };
+  LbEngineCounts counts;
   double photons, electrons;
   LbProduct product = {
     .a = a,
@@ -470,9 +552,7 @@ measure_step (LbExperiment *self, LbEngine *engine, GCancellable *cancellable, G
     .pairs = part->diagonal ? LB_PAIRS_DIAGONAL : LB_PAIRS_ALL,
   };
 
-  if (!wait_while_paused (private, cancellable, error))
-    return FALSE;
-  if (!lb_engine_multiply (engine, &product, out, &counts, cancellable, error))
+  if (!multiply (private, engine, &product, out, &counts, cancellable, error))
     return FALSE;
   if (private->before)
     return TRUE;

@@ -86,6 +86,11 @@ typedef struct
   LbSession *session;        /* may be NULL: nothing is stored */
   gboolean uncalibrated_too; /* measure the same with nominal values, for the figure "before calibration" */
   LbSentinelSettings sentinels;
+  /* A plane's fault has paused the run; the light is off and disarmed. The operator
+   * puts it right, arms, and has it go on by lb_experiment_set_paused(). In the
+   * run's thread. NULL: such a fault ends the run. */
+  void (*held) (const GError *fault, gpointer data);
+  gpointer held_data;
 } LbExperimentPlace;
 
 /* Called in the thread that runs the experiment or the bench's worker, at most

@@ -8,7 +8,7 @@
 #include <glib/gi18n.h>
 
 /* How often the device is looked at while it is lit, and how long it may take to
- * answer until the light is switched off for it. */
+ * answer, whatever it is asked, until the light is switched off for it. */
 #define LOOK_US (100 * 1000)
 #define ANSWER_US G_USEC_PER_SEC
 #define QUERY_US (150 * 1000)
@@ -334,6 +334,7 @@ do_hold (LightKeeper *self, const LbLightRequest *request, const LbUsbCall *call
   g_mutex_unlock (&self->lock);
 }
 
+/* One that fails leaves it unknown what the device gives. */
 static void
 do_level (LightKeeper *self, const LbLightRequest *request, const LbUsbCall *call, LbLightReply *reply)
 {
@@ -343,10 +344,17 @@ do_level (LightKeeper *self, const LbLightRequest *request, const LbUsbCall *cal
   g_mutex_lock (&self->lock);
   lit = self->lit && self->off_wanted == self->off_done;
   g_mutex_unlock (&self->lock);
-  if (!lb_scpi_light_check_level (self->light, request->level_ma, &error) ||
-      (lit && !lb_scpi_light_change (self->light, request->level_ma, call, &error)))
+  if (!lb_scpi_light_check_level (self->light, request->level_ma, &error))
     {
       set_error (reply, error);
+      return;
+    }
+  if (lit && !lb_scpi_light_change (self->light, request->level_ma, call, &error))
+    {
+      set_error (reply, error);
+      g_mutex_lock (&self->lock);
+      want_off (self);
+      g_mutex_unlock (&self->lock);
       return;
     }
   g_mutex_lock (&self->lock);
@@ -442,7 +450,7 @@ serve (LightKeeper *self)
   g_autofree LbLightRequest *request = g_queue_pop_head (&self->requests);
   LbLightReply *reply = g_new (LbLightReply, 1);
   GCancellable *cancellable = g_cancellable_new ();
-  const LbUsbCall call = { cancellable, request->deadline_us, NULL };
+  const LbUsbCall call = { cancellable, request->deadline_us, NULL, ANSWER_US };
   const guint64 one = 1;
 
   init_reply (self, request, reply);

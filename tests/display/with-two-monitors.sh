@@ -50,4 +50,5 @@ for _ in $(seq 100); do
   sleep 0.05
 done
 
-dbus-run-session -- "$@"
+# What the bus and its services say is not the command's.
+dbus-run-session -- bash -c 'exec "$@" >&6 6>&-' bash "$@" 6>&1 >&2

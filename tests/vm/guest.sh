@@ -26,7 +26,7 @@ udevadm settle --timeout=20
 modprobe xhci-pci
 modprobe uvcvideo
 wait_for '[ -e /dev/video0 ]' || exit 1
-wait_for 'grep -qs 1313 /sys/bus/usb/devices/*/idVendor' || exit 1
+wait_for '[ "$(cat /sys/bus/usb/devices/*/idVendor | grep -c 1313)" -eq 2 ]' || exit 1
 udevadm settle --timeout=20
 say "devices are there"
 

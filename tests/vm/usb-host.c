@@ -11,23 +11,28 @@
  * SOCKET. KIND: "camera", or an instrument's model ("CLD1015").
  *
  * Lines that appear in FOLDER/ctl.KIND (moved into place) are done and the file
- * is removed: plug, unplug, mute, unmute, and "mark TEXT". FOLDER/log.KIND gets a
- * line "MILLISECONDS WHAT" for each of them, and "lit", "dark" of a light source,
- * "unknown COUNT" and "violations COUNT" of an instrument at the end.
+ * is removed: plug, unplug, "mark TEXT"; of a camera mute, unmute, follow-light;
+ * of an instrument "fault NAME", open-interlock, close-interlock. FOLDER/log.KIND
+ * gets a line "MILLISECONDS WHAT" for each of them, and "lit", "dark" of a light
+ * source, "unknown COUNT" and "violations COUNT" of an instrument at the end.
+ * FOLDER/light has the current that a light source gives, mA.
  */
 
 #define LIGHT_SERIAL "M00123456"
+#define METER_SERIAL "P0011223"
+#define METER_WATTS 1.5e-3
 #define TURN_MS 2
 #define CONTROL_US (10 * 1000)
 
 typedef struct
 {
   const char *kind;
-  char *control, *log;
+  char *control, *log, *light;
   UsbRedir *link;
   UvcCamera *camera; /* or */
   UsbInstrument *instrument;
   gboolean lit;
+  double given_ma;
   gint64 looked_us;
 } Host;
 
@@ -90,6 +95,46 @@ static const UsbRedirDevice instrument_device = {
 
 /* --- Commands ------------------------------------------------------------------------------ */
 
+static gboolean
+do_camera_command (UvcCamera *camera, const char *command)
+{
+  if (g_str_equal (command, "mute"))
+    uvc_camera_set_mute (camera, TRUE);
+  else if (g_str_equal (command, "unmute"))
+    uvc_camera_set_mute (camera, FALSE);
+  else if (g_str_equal (command, "follow-light"))
+    uvc_camera_set_follows_light (camera, TRUE);
+  else
+    return FALSE;
+  return TRUE;
+}
+
+static gboolean
+do_instrument_command (UsbInstrument *instrument, const char *command)
+{
+  static const struct
+  {
+    const char *command;
+    UsbFault fault;
+  } faults[] = {
+    { "fault none", USB_FAULT_NONE },
+    { "fault mute", USB_FAULT_MUTE },
+    { "fault stall-out", USB_FAULT_STALL_OUT },
+    { "fault stall-in", USB_FAULT_STALL_IN },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (faults); i++)
+    if (g_str_equal (command, faults[i].command))
+      {
+        usb_instrument_set_fault (instrument, faults[i].fault);
+        return TRUE;
+      }
+  if (!g_str_equal (command, "open-interlock") && !g_str_equal (command, "close-interlock"))
+    return FALSE;
+  instrument_set_condition (usb_instrument_get (instrument), INSTRUMENT_INTERLOCK, command[0] == 'o');
+  return TRUE;
+}
+
 static void
 do_command (Host *self, const char *command)
 {
@@ -97,11 +142,9 @@ do_command (Host *self, const char *command)
     usb_redir_plug (self->link);
   else if (g_str_equal (command, "unplug"))
     usb_redir_unplug (self->link);
-  else if (self->camera != NULL && g_str_equal (command, "mute"))
-    uvc_camera_set_mute (self->camera, TRUE);
-  else if (self->camera != NULL && g_str_equal (command, "unmute"))
-    uvc_camera_set_mute (self->camera, FALSE);
-  else if (!g_str_has_prefix (command, "mark "))
+  else if (!g_str_has_prefix (command, "mark ") &&
+           !(self->camera != NULL ? do_camera_command (self->camera, command)
+                                  : do_instrument_command (self->instrument, command)))
     g_error ("unknown command \"%s\"", command);
   note (self, command);
 }
@@ -121,18 +164,31 @@ look_for_commands (Host *self)
 }
 
 static void
+look_at_light (Host *self)
+{
+  Instrument *instrument = usb_instrument_get (self->instrument);
+  gboolean lit = instrument_is_lit (instrument);
+  double given_ma = lit ? instrument_get_current (instrument) * 1000 : 0;
+  char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+  if (lit != self->lit)
+    note (self, lit ? "lit" : "dark");
+  self->lit = lit;
+  if (given_ma == self->given_ma)
+    return;
+  self->given_ma = given_ma;
+  g_ascii_dtostr (text, sizeof text, given_ma);
+  if (!g_file_set_contents (self->light, text, -1, NULL))
+    g_error ("%s cannot be written", self->light);
+}
+
+static void
 look (Host *self)
 {
   gint64 now_us = g_get_monotonic_time ();
 
   if (self->instrument != NULL)
-    {
-      gboolean lit = instrument_is_lit (usb_instrument_get (self->instrument));
-
-      if (lit != self->lit)
-        note (self, lit ? "lit" : "dark");
-      self->lit = lit;
-    }
+    look_at_light (self);
   if (now_us - self->looked_us < CONTROL_US)
     return;
   self->looked_us = now_us;
@@ -160,7 +216,9 @@ make_device (Host *self, const char *kind, const char *socket_path, const char *
       self->link = usb_redir_new (&uvc_camera_device, self->camera, socket_path);
       return;
     }
-  self->instrument = usb_instrument_new (instrument_new (kind, LIGHT_SERIAL));
+  self->instrument =
+      usb_instrument_new (instrument_new (kind, g_str_has_prefix (kind, "PM") ? METER_SERIAL : LIGHT_SERIAL));
+  instrument_set_power (usb_instrument_get (self->instrument), METER_WATTS);
   self->link = usb_redir_new (&instrument_device, self->instrument, socket_path);
 }
 
@@ -168,13 +226,14 @@ int
 main (int argc, char **argv)
 {
   Host self = { 0 };
-  g_autofree char *control = NULL, *log = NULL;
+  g_autofree char *control = NULL, *log = NULL, *light = NULL;
 
   if (argc != 4)
     g_error ("usage: usb-host KIND SOCKET FOLDER");
   self.kind = argv[1];
   self.control = control = g_strdup_printf ("%s/ctl.%s", argv[3], argv[1]);
   self.log = log = g_strdup_printf ("%s/log.%s", argv[3], argv[1]);
+  self.light = light = g_build_filename (argv[3], "light", NULL);
   make_device (&self, argv[1], argv[2], argv[3]);
   while (!usb_redir_plug (self.link))
     g_usleep (50 * 1000);

@@ -223,7 +223,7 @@ struct _UvcCamera
 {
   char *folder;
   guint32 values[N_CONTROLS];
-  gboolean streaming, mute;
+  gboolean streaming, mute, follows;
   guint8 frame_id;
   gint64 next_us;
   gsize at; /* in `picture`; PICTURE: none under way */
@@ -253,6 +253,12 @@ uvc_camera_set_mute (UvcCamera *self, gboolean mute)
   self->mute = mute;
 }
 
+void
+uvc_camera_set_follows_light (UvcCamera *self, gboolean follows)
+{
+  self->follows = follows;
+}
+
 /* --- Picture ------------------------------------------------------------------------------- */
 
 /* Grey levels of a binary PGM; NULL: there is no whole one. */
@@ -271,6 +277,17 @@ read_planes (UvcCamera *self, guint *width, guint *height)
   return g_memdup2 (text + header + 1, (gsize) *width * *height);
 }
 
+static double
+read_light (UvcCamera *self)
+{
+  g_autofree char *path = g_build_filename (self->folder, "light", NULL);
+  g_autofree char *text = NULL;
+
+  if (!self->follows)
+    return 1;
+  return g_file_get_contents (path, &text, NULL, NULL) ? g_ascii_strtod (text, NULL) / UVC_CAMERA_LIGHT : 0;
+}
+
 static void
 paint (UvcCamera *self)
 {
@@ -278,7 +295,7 @@ paint (UvcCamera *self)
   g_autofree guint8 *planes = read_planes (self, &width, &height);
   /* By itself the camera exposes for 10 ms. */
   double exposure_ms = self->values[AE_MODE] == AE_MANUAL ? self->values[EXPOSURE] / 10.0 : 10;
-  double scale = UVC_CAMERA_FULL * exposure_ms / 10 * (self->values[GAIN] / 16.0) / 255;
+  double scale = UVC_CAMERA_FULL * exposure_ms / 10 * (self->values[GAIN] / 16.0) * read_light (self) / 255;
 
   for (guint y = 0; y < UVC_CAMERA_HEIGHT; y++)
     for (guint x = 0; x < UVC_CAMERA_WIDTH; x++)
