@@ -174,7 +174,7 @@ get_text (JsonObject *parent, const char *where, const char *key, GError **error
 /* What a driver is given of the file: each number as a double, texts, truth
  * values; the driver knows which keys there are. */
 static GVariant *
-to_options (JsonObject *object, const char *where, GError **error)
+to_options (JsonObject *object, const char *where, gboolean is_device, GError **error)
 {
   g_auto (GVariantDict) dict = G_VARIANT_DICT_INIT (NULL);
   g_autoptr (GList) members = json_object_get_members (object);
@@ -184,7 +184,7 @@ to_options (JsonObject *object, const char *where, GError **error)
       const char *key = member->data;
       JsonNode *node = json_object_get_member (object, key);
 
-      if (g_str_equal (key, "driver"))
+      if (is_device && g_str_equal (key, "driver"))
         continue;
       if (is_number (node))
         g_variant_dict_insert (&dict, key, "d", to_number (node));
@@ -271,7 +271,7 @@ read_device (LbSetupValues *self, LbRole role, JsonObject *device, GError **erro
     return FALSE;
   if (role == LB_ROLE_LIGHT && !get_number (device, where, &limit, &self->light_limit, error))
     return FALSE;
-  self->options[role] = to_options (device, where, error);
+  self->options[role] = to_options (device, where, TRUE, error);
   return self->options[role] != NULL;
 }
 
@@ -378,7 +378,7 @@ lb_setup_values_read (LbSetupValues *self, JsonObject *root, LbFidelity fidelity
     merge (root, fast);
   if (!get_object (root, "", "world", FALSE, &world, error))
     return FALSE;
-  self->world = world != NULL ? to_options (world, "world.", error) : NULL;
+  self->world = world != NULL ? to_options (world, "world.", FALSE, error) : NULL;
   return (world == NULL || self->world != NULL) && read_optics (self, root, error) &&
          read_devices (self, root, error) && check_light_level (self, error);
 }

@@ -113,6 +113,7 @@ read_options (LbWorld *self, LbSetup *setup, GError **error)
 static gboolean
 check_options (LbWorld *self, GError **error)
 {
+  static const char *const units[] = { "mW", "W", "mA", "A", "%", NULL };
   const LbCameraOptions *camera = &self->camera;
 
   if (camera->bits != 8 && camera->bits != 10 && camera->bits != 12 && camera->bits != 16)
@@ -128,10 +129,11 @@ check_options (LbWorld *self, GError **error)
                    camera->width, camera->height, LB_CAMERA_REGION_STEP);
       return FALSE;
     }
-  if (strlen (self->light_options.unit) >= sizeof ((LbLightSourceCaps *) NULL)->unit)
+  if (!g_strv_contains (units, self->light_options.unit))
     {
       g_set_error (error, LB_SETUP_ERROR, LB_SETUP_ERROR_VALUE,
-                   _ ("\"devices.light.unit\" is \"%s\": it must be shorter"), self->light_options.unit);
+                   _ ("\"devices.light.unit\" is \"%s\": it must be mW, W, mA, A or %%"),
+                   self->light_options.unit);
       return FALSE;
     }
   if (self->light_options.limit > self->light_options.maximum)

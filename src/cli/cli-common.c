@@ -128,9 +128,13 @@ int
 cli_check_output (Cli *cli, const char *path)
 {
   g_autofree char *folder = g_path_get_dirname (path);
+  GStatBuf there;
 
   if (*path == '\0' || g_file_test (path, G_FILE_TEST_IS_DIR))
     return cli_wrong (cli, _ ("\"%s\" is not the name of a file to write"), path);
+  /* A file is replaced as a whole: what is no file would be lost. */
+  if (g_lstat (path, &there) == 0 && !S_ISREG (there.st_mode))
+    return cli_wrong (cli, _ ("%s is there and is no ordinary file: give another name"), path);
   if (!g_file_test (folder, G_FILE_TEST_IS_DIR))
     return cli_fail (cli, g_error_new (G_FILE_ERROR, G_FILE_ERROR_NOENT,
                                        _ ("%s cannot be written: there is no folder %s"), path, folder));

@@ -11,6 +11,7 @@
 #include <lb-ranges.h>
 #include <lb-sigma-means.h>
 #include <lb-tokenizer.h>
+#include <lb-workflow.h>
 
 /* Products of a run get noise keys apart from those of experiments and
  * calibrations. */
@@ -54,7 +55,9 @@ open_bench (
   if (engines->engines[CLI_ENGINE_BENCH] == NULL)
     return FALSE;
   cli_add_engine (settings, options);
-  return lb_session_begin_run (engines->place.session, run_kind, settings, &engines->run, error);
+  return lb_workflow_store_calibrations_in_force (engines->place.session, engines->place.calibrations,
+                                                  error) &&
+         lb_session_begin_run (engines->place.session, run_kind, settings, &engines->run, error);
 }
 
 static gboolean

@@ -151,6 +151,8 @@ cli_first_light (Cli *cli, int argc, char **argv)
     return exit_code;
   if (argc > 1)
     return cli_wrong (cli, _ ("\"%s\" is too much; see --help"), argv[1]);
+  if (output != NULL && (exit_code = cli_check_output (cli, output)) >= 0)
+    return exit_code;
   done = cli_place_open (cli, &place, &options, &error) &&
          run_session (cli, &place, options.seed, columns, &error);
   if (place.session != NULL)

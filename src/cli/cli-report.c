@@ -26,6 +26,8 @@ cli_report (Cli *cli, int argc, char **argv)
     return exit_code;
   if (argc != 2 || output == NULL)
     return cli_wrong (cli, _ ("give a session file and -o FILE.pdf"));
+  if ((exit_code = cli_check_output (cli, output)) >= 0)
+    return exit_code;
   options.title = title;
   options.operator_name = operator_name;
   session = lb_session_open_read_only (argv[1], &error);

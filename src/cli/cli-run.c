@@ -343,7 +343,9 @@ run_experiment (Cli *cli,
   if (done)
     (cli->json ? print_json : print_plain) (&place, experiment);
   else if (place.session != NULL && lb_experiment_get_run (experiment) != 0)
-    g_printerr (_ ("what was measured so far is kept in %s\n"), lb_session_get_path (place.session));
+    g_printerr (_ ("%.0f dot products that were measured so far are kept in %s\n"),
+                lb_quantities_get (lb_experiment_get_results (experiment), "dot_products", 0),
+                lb_session_get_path (place.session));
   done = cli_place_close (cli, &place, &error) && done;
   return done ? CLI_SUCCESS : cli_fail (cli, error);
 }

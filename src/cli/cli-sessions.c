@@ -6,7 +6,7 @@
 static const char *
 run_state_name (LbRunState state)
 {
-  static const char *const names[] = { "running", "finished", "aborted", "failed" };
+  static const char *const names[] = { "not ended", "finished", "aborted", "failed" };
 
   return names[state];
 }

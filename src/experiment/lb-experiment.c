@@ -9,6 +9,7 @@
 #include <lb-verification-shares.h>
 
 #include "lb-experiment-private.h"
+#include "lb-workflow.h"
 
 /* Rows of the first operand that one product takes: between two products a run
  * can pause, and what came before is stored. */
@@ -359,7 +360,7 @@ send_snapshot (LbExperiment *self, gboolean finished)
   snapshot = lb_snapshot_new ();
   groups = lb_experiment_compute_groups (private->parts);
   snapshot->finished = finished;
-  snapshot->fraction = finished ? 1 : (double) private->dot_products / MAX (private->to_measure, 1);
+  snapshot->fraction = fmin (1, (double) private->dot_products / MAX (private->to_measure, 1));
   snapshot->held = private->held != NULL;
   snapshot->message =
       g_strdup (private->held != NULL ? private->held
@@ -861,14 +862,16 @@ lb_experiment_run (LbExperiment *self,
     {
       g_autoptr (LbQuantities) settings = make_settings (self, model);
 
-      if (!lb_session_begin_run (place->session, lb_experiment_get_kind (self), settings, &private->run,
+      if (!lb_workflow_store_calibrations_in_force (place->session, place->calibrations, error) ||
+          !lb_session_begin_run (place->session, lb_experiment_get_kind (self), settings, &private->run,
                                  error))
         return FALSE;
       private->watch.run = private->run;
     }
-  measured = (nominal == NULL || measure_all (self, nominal, TRUE, cancellable, &local_error)) &&
-             measure_all (self, engine, FALSE, cancellable, &local_error) &&
-             close_sentinels (private, engine, cancellable, &local_error);
+  /* What counts comes first: a run that is broken off later has it. */
+  measured = measure_all (self, engine, FALSE, cancellable, &local_error) &&
+             close_sentinels (private, engine, cancellable, &local_error) &&
+             (nominal == NULL || measure_all (self, nominal, TRUE, cancellable, &local_error));
   measured = finish (self, measured, &local_error);
   send_snapshot (self, TRUE);
   lb_sentinel_watch_end (&private->watch);

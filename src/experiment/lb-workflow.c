@@ -72,6 +72,39 @@ lb_workflow_store_calibration (LbSession *session, LbCalibration *calibration, G
 }
 
 static gboolean
+is_stored (const GPtrArray *stored, LbCalibration *calibration)
+{
+  for (guint i = 0; i < stored->len; i++)
+    if (g_str_equal (((const LbSessionCalibration *) g_ptr_array_index (stored, i))->hash,
+                     lb_calibration_get_hash (calibration)))
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+lb_workflow_store_calibrations_in_force (LbSession *session, LbCalibrationSet *set, GError **error)
+{
+  const LbCalibrationStep *const *steps = lb_calibration_steps_get ();
+  g_autoptr (GPtrArray) stored = NULL;
+
+  g_return_val_if_fail (session != NULL, FALSE);
+  g_return_val_if_fail (LB_IS_CALIBRATION_SET (set), FALSE);
+
+  stored = lb_session_list_calibrations (session, error);
+  if (stored == NULL)
+    return FALSE;
+  for (guint i = 0; steps[i] != NULL; i++)
+    {
+      g_autoptr (LbCalibration) calibration = lb_calibration_set_dup (set, steps[i]->name);
+
+      if (calibration != NULL && !is_stored (stored, calibration) &&
+          !lb_workflow_store_calibration (session, calibration, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
 run_step (LbBench *bench,
           LbCalibrationSet *set,
           LbSession *session,

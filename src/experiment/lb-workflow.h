@@ -30,6 +30,10 @@ gboolean lb_workflow_calibrate (LbBench *bench,
  * on the bench then. */
 LbCalibrationSet *lb_workflow_load_calibrations (LbBench *bench, LbSession *session, GError **error);
 
+/* Appends those of the set that the session does not have yet: a session says by
+ * what its products were decoded. */
+gboolean lb_workflow_store_calibrations_in_force (LbSession *session, LbCalibrationSet *set, GError **error);
+
 /* Appends a calibration and its figures to the session. */
 gboolean lb_workflow_store_calibration (LbSession *session, LbCalibration *calibration, GError **error);
 

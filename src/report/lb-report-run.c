@@ -332,7 +332,9 @@ add_state (LbReportPage *page, const LbSessionRun *run)
   g_autofree char *started = lb_report_time (run->started_us);
   g_autofree char *state = lb_report_state (run->state);
   g_autofree char *rows = lb_plot_format_number ((double) run->rows, 6);
-  g_autofree char *line = g_strdup_printf (_ ("Begun %s; %s; %s dot products stored."), started, state, rows);
+  g_autofree char *line =
+      run->rows > 0 ? g_strdup_printf (_ ("Begun %s; %s; %s dot products stored."), started, state, rows)
+                    : g_strdup_printf (_ ("Begun %s; %s."), started, state);
 
   lb_report_page_text (page, LB_REPORT_STYLE_TEXT, line);
   if (run->message != NULL && run->message[0] != '\0')
