@@ -65,6 +65,27 @@ def _():
         tap.check(word.lower() in text.lower(), f"{word} is not in the report")
 
 
+@tap.test("/cli/session-has-the-calibrations-that-decoded-it")
+def _():
+    session = HOME / "later.lbsession"
+    for _ in range(2):
+        cli("run", "dot-product", *FAST, "--session", session, "--count", 5, "--length", "16")
+    later = json.loads(cli("sessions", session, "--json").stdout)
+    tap.check(later["calibrations"] == 10 and later["runs"] == 2, later)
+
+
+@tap.test("/cli/only-ordinary-files-are-replaced")
+def _():
+    target = HOME / "target.pdf"
+    target.write_text("precious")
+    link, pipe = HOME / "link.pdf", HOME / "pipe.pdf"
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    for path in (link, pipe, "/dev/full"):
+        refused("report", HOME / "whole.lbsession", "-o", path, code=2, says=[str(path)])
+    tap.check(link.is_symlink() and pipe.is_fifo() and target.read_text() == "precious", "something was replaced")
+
+
 def first_light(session, threads, locale="C.UTF-8"):
     out = cli("first-light", *FAST, "--session", session, "--json", OMP_NUM_THREADS=str(threads), LC_ALL=locale)
     figures = json.loads(out.stdout)
@@ -188,6 +209,14 @@ def _():
     content["world"]["no_such_imperfection"] = 1
     setup.write_text(json.dumps(content))
     refused("devices", "--setup", setup, code=2, says=["no_such_imperfection"])
+    del content["world"]["no_such_imperfection"]
+    content["world"]["driver"] = "nonsense"
+    setup.write_text(json.dumps(content))
+    refused("devices", "--setup", setup, code=2, says=["driver"])
+    del content["world"]["driver"]
+    content["devices"]["light"]["unit"] = "furlong"
+    setup.write_text(json.dumps(content))
+    refused("devices", "--setup", setup, code=2, says=["unit", "furlong"])
 
 
 @tap.test("/cli/uncalibrated-bench-is-refused")
