@@ -181,6 +181,7 @@ def _():
     refused(*run, "--model", damaged, code=1, says=["config.json"])
     refused(*run, "--text", "word " * 500, "--tokens", 0, code=2, says=["128"])
     refused(*run, "--text", "", code=2, says=["token"])
+    refused(*run, "--text", "a", "--text-file", "b", code=2, says=["--text-file"])
     refused(*run, "--layer", 9, code=2, says=["layer 9"])
     refused(*run, "--photons", "0,5", code=2, says=["0,5"])
     refused(*run, "--sentinels", "-1", code=2, says=["--sentinels", "-1"])

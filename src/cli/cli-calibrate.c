@@ -55,7 +55,10 @@ print_plain (const CliPlace *place, const GPtrArray *results)
       g_print ("  duration_s: %s s\n", duration);
       g_print ("  message: %s\n", lb_calibration_get_message (result));
     }
-  g_print ("session: %s\n", lb_session_get_path (place->session));
+  if (results->len > 0)
+    g_print ("session: %s\n", lb_session_get_path (place->session));
+  else
+    g_print (_ ("nothing is due\n"));
 }
 
 int

@@ -97,6 +97,8 @@ read_text (Cli *cli, RunOptions *options)
 
   if (options->layer < 0 || options->head < 0 || (options->tokens < 0 && options->tokens != NO_TOKENS))
     return cli_wrong (cli, _ ("--layer, --head and --tokens must not be negative"));
+  if (options->text != NULL && options->text_file != NULL)
+    return cli_wrong (cli, _ ("give --text or --text-file, not both"));
   if (options->text_file != NULL && !g_file_get_contents (options->text_file, &options->text, NULL, &error))
     return cli_fail (cli, error);
   if (options->text != NULL && !g_utf8_validate (options->text, -1, NULL))
