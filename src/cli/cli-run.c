@@ -77,7 +77,7 @@ new_dot_product (Cli *cli, const RunOptions *options, guint64 seed, int *exit_co
   if (lengths == NULL)
     {
       *exit_code = cli_wrong (
-          cli, _ ("--length is \"%s\": give whole numbers of at least 1, as in 64,256,1024"), text);
+          cli, _ ("--length is \"%s\": give whole numbers of 1 to 1048576, as in 64,256,1024"), text);
       return NULL;
     }
   if (options->count < 2)
