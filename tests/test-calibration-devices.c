@@ -73,7 +73,7 @@ make_pairs (double electrons_per_dn, double speckle, double jitter, double bend)
                   0, 4095);
             }
         }
-      lb_photon_transfer_add (transfer, frames[0], frames[1], black, bad, width, height, 2 * jitter);
+      lb_photon_transfer_add (transfer, frames[0], frames[1], black, bad, width, height, 2 * jitter, 1);
     }
   return transfer;
 }
