@@ -221,6 +221,10 @@ describe_setup (LbBench *bench, LbQuantities *settings)
     }
 }
 
+/* Of the light source, by which a result is due: a diode's wavelength and power and a
+ * camera's dark current (which doubles in about 7 degrees) are no longer what they were. */
+#define TEMPERATURE_LIMIT_C 3.0
+
 static char *
 explain_change (LbCalibration *calibration, LbBench *bench)
 {
@@ -238,6 +242,11 @@ explain_change (LbCalibration *calibration, LbBench *bench)
         return g_strdup_printf (_ ("%s was measured with %s %g, which is %g now"), _ (row->title),
                                 quantity->name, before, quantity->value);
     }
+  if (fabs (lb_bench_get_temperature (bench) - lb_quantities_get (then, "temperature", NAN)) >
+      TEMPERATURE_LIMIT_C)
+    return g_strdup_printf (_ ("%s was measured with the light source at %.1f °C, which is at %.1f °C now"),
+                            _ (lb_calibration_steps_find (lb_calibration_get_step (calibration))->title),
+                            lb_quantities_get (then, "temperature", NAN), lb_bench_get_temperature (bench));
   return NULL;
 }
 
@@ -249,7 +258,7 @@ explain_change (LbCalibration *calibration, LbBench *bench)
  * @why: (out) (optional) (nullable): a translated sentence if it is due
  *
  * Returns: lb_calibration_set_is_due(), or whether exposure, light, layout or
- * region of the bench differ from those of the result.
+ * region of the bench differ from those of the result, or its temperature has changed
  */
 gboolean
 lb_calibration_set_is_due_on (LbCalibrationSet *self, LbBench *bench, const char *step, char **why)
@@ -325,8 +334,9 @@ typedef struct
 } StepRun;
 
 static void
-describe_bench (LbCalibration *result, LbBench *bench)
+describe_bench (LbCalibration *result, LbBench *bench, GCancellable *cancellable)
 {
+  const double temperature_c = lb_bench_read_temperature (bench, cancellable);
   LbSetup *setup = lb_bench_get_setup (bench);
   LbQuantities *settings = lb_calibration_settings (result);
 
@@ -334,6 +344,8 @@ describe_bench (LbCalibration *result, LbBench *bench)
   lb_quantities_set_text (settings, LB_CALIBRATION_FIDELITY,
                           lb_calibration_fidelity_name (lb_setup_get_fidelity (setup)));
   describe_setup (bench, settings);
+  if (isfinite (temperature_c))
+    lb_quantities_set (settings, "temperature", temperature_c, "°C");
 }
 
 /* What it was measured with, so that it can be told which results went into it. */
@@ -360,7 +372,7 @@ step_action (LbBench *bench, gpointer data, GCancellable *cancellable, GError **
   g_autoptr (LbQuantities) identities = NULL;
 
   lb_bench_begin_run (bench, run->ordinal);
-  describe_bench (run->result, bench);
+  describe_bench (run->result, bench, cancellable);
   note_needed (run->result, run->context.in_force, run->step);
   lb_calibration_report_progress (&run->context, 0, NULL, NULL, NULL);
   if (!run->step->measure (&run->context, run->result, cancellable, error))

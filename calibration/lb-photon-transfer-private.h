@@ -15,7 +15,9 @@ G_BEGIN_DECLS
  * fluctuates in proportion to the signal (speckle) is told from shot noise by the
  * square of the signal that it goes with:
  *
- *   variance = dark + K signal + (share signal)^2
+ *   variance = dark + K signal + (share (signal - stray))^2
+ *
+ * Stray light has shot noise as well, but none of the speckle of the patterns'.
  */
 #define LB_PHOTON_BINS 64
 #define LB_PHOTON_STRIPS 16
@@ -23,22 +25,25 @@ G_BEGIN_DECLS
 typedef struct
 {
   double count, signal, difference, square;
+  double signal_us, square_us; /* sums of signal times exposure time, and of its square */
 } LbPhotonBin;
 
 /**
  * LbPhotonTransfer: sums over pairs.
  * @range_dn: signal at which the last bin ends
+ * @stray: DN a microsecond that come when both planes are black
  * @bins: by strip of the sensor (bands of rows, interleaved) and signal
  */
 typedef struct
 {
   double range_dn;
+  double stray;
   LbPhotonBin bins[LB_PHOTON_STRIPS][LB_PHOTON_BINS];
 } LbPhotonTransfer;
 
 /* One pair: digital numbers, those without light, and what to leave out;
  * @width * @height each. @difference: by what share the light of the first is
- * over that of the second, relative to their mean. */
+ * over that of the second, relative to their mean; @exposure_us: of both. */
 void lb_photon_transfer_add (LbPhotonTransfer *self,
                              const guint16 *first,
                              const guint16 *second,
@@ -46,7 +51,8 @@ void lb_photon_transfer_add (LbPhotonTransfer *self,
                              const guint8 *bad,
                              guint width,
                              guint height,
-                             double difference);
+                             double difference,
+                             double exposure_us);
 
 /**
  * LbPhotonTransferFit:

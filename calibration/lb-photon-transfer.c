@@ -22,7 +22,8 @@ lb_photon_transfer_add (LbPhotonTransfer *self,
                         const guint8 *bad,
                         guint width,
                         guint height,
-                        double difference)
+                        double difference,
+                        double exposure_us)
 {
   const double scale = LB_PHOTON_BINS / self->range_dn;
 
@@ -43,6 +44,8 @@ lb_photon_transfer_add (LbPhotonTransfer *self,
           bins[bin].signal += signal;
           bins[bin].difference += change;
           bins[bin].square += change * change;
+          bins[bin].signal_us += signal * exposure_us;
+          bins[bin].square_us += exposure_us * exposure_us;
         }
     }
 }
@@ -56,7 +59,7 @@ bin_variance (const LbPhotonBin *bin)
 /* The variance of a variance goes with its square over the number of pixels; that
  * of the model is taken, because one that happens to be low would count for more. */
 static gboolean
-fit_bins (const LbPhotonBin *bins, double range_dn, double low, double high, double solution[3])
+fit_bins (const LbPhotonBin *bins, double range_dn, double stray, double low, double high, double solution[3])
 {
   solution[0] = solution[1] = solution[2] = 0;
   for (guint pass = 0; pass < 3; pass++)
@@ -75,8 +78,8 @@ fit_bins (const LbPhotonBin *bins, double range_dn, double low, double high, dou
           variance = bin_variance (bin);
           row[0] = 1;
           row[1] = signal;
-          row[2] = signal * signal;
-          expected = solution[0] + solution[1] * signal + solution[2] * signal * signal;
+          row[2] = signal * signal - stray * (2 * bin->signal_us - stray * bin->square_us) / bin->count;
+          expected = solution[0] + solution[1] * signal + solution[2] * row[2];
           if (pass == 0 || expected < 0.2 * variance)
             expected = variance;
           if (expected <= 0)
@@ -98,7 +101,7 @@ lb_photon_transfer_fit (const LbPhotonTransfer *self, double low, double high, L
   guint found = 0, used = 0;
 
   for (guint strip = 0; strip < LB_PHOTON_STRIPS; strip++)
-    if (fit_bins (self->bins[strip], self->range_dn, low, high, solutions[found]))
+    if (fit_bins (self->bins[strip], self->range_dn, self->stray, low, high, solutions[found]))
       {
         gains[found] = solutions[found][1];
         found++;

@@ -285,6 +285,7 @@ lb_sentinels_take (LbSentinels *self,
                     .drift = &self->drift };
   gboolean done;
 
+  lb_bench_read_temperature (bench, cancellable);
   lb_path_run_init (&run, self->plan);
   done = self->light.exposure_us > 0 || lb_path_find_light (&run, cancellable, error);
   if (done && !(self->light.exposure_us > 0))

@@ -8,8 +8,8 @@
 
 /* Limit of the uncertainty of the power at a set point (optics.md), %. */
 #define POWER_LIMIT 2.0
-/* The light may change by the same in two minutes, half the time of a calibration. */
-#define DRIFT_LIMIT_PER_S (0.01 * POWER_LIMIT / 120)
+/* The light may change by half of that in two minutes, half the time of a calibration. */
+#define DRIFT_LIMIT_PER_S (0.01 * POWER_LIMIT / 240)
 /* More than that from frame to frame cannot be averaged out in a run. */
 #define JITTER_LIMIT 0.02
 /* The power meter and the camera should see the light rise alike. */

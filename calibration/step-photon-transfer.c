@@ -34,6 +34,7 @@ enum
 {
   TAG_BASE = 100,
   TAG_OVERFLOW,
+  TAG_STRAY,
   TAG_BLACK,
   TAG_PATCH,
 };
@@ -143,7 +144,8 @@ take_level (Transfer *self, guint level, guint nth, LbFrame *frame)
 
       if (before + sum > 0)
         lb_photon_transfer_add (&self->pairs, self->first->data, frame->data, black, self->probe.bad,
-                                frame->width, frame->height, 2 * (before - sum) / (before + sum));
+                                frame->width, frame->height, 2 * (before - sum) / (before + sum),
+                                frame->exposure_us);
       g_clear_pointer (&self->first, lb_frame_unref);
     }
 }
@@ -218,6 +220,10 @@ sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer data, GErro
       return TRUE;
     case TAG_OVERFLOW:
       take_overflow (self, frame);
+      return TRUE;
+    case TAG_STRAY:
+      self->pairs.stray += lb_field_probe_sum (&self->probe, frame, NULL) / (double) self->probe.n_good /
+                           frame->exposure_us / EFFICIENCY_FRAMES;
       return TRUE;
     case TAG_BLACK:
     case TAG_PATCH:
@@ -304,6 +310,7 @@ measure_patch (Transfer *self, GError **error)
   const double exposure_us =
       MAX (0.5 * self->base_us * self->saturation_dn / self->base_level, self->probe.caps.exposure_min_us);
 
+  plan (shots, TAG_STRAY, 0, 0, exposure_us, EFFICIENCY_FRAMES);
   plan (shots, TAG_BLACK, 0, weight, exposure_us, EFFICIENCY_FRAMES);
   plan (shots, TAG_PATCH, LB_FIELD_PATCH, weight, exposure_us, EFFICIENCY_FRAMES);
   return run (self, shots, 0.75, 0.95, error);

@@ -48,6 +48,14 @@ read_caps (LbBench *self, LbRole role, GCancellable *cancellable, GError **error
   return TRUE;
 }
 
+static void
+note_temperature (LbBench *self, double temperature_c)
+{
+  g_mutex_lock (&self->lock);
+  self->temperature_c = temperature_c;
+  g_mutex_unlock (&self->lock);
+}
+
 /* A light source may have been left on by whoever had it before. */
 static gboolean
 begin_dark (LbBench *self, GCancellable *cancellable, GError **error)
@@ -59,11 +67,44 @@ begin_dark (LbBench *self, GCancellable *cancellable, GError **error)
   if (!lb_light_source_output_off (light, cancellable, lb_bench_get_deadline (), error) ||
       !lb_light_source_read_state (light, &state, cancellable, lb_bench_get_deadline (), error))
     return FALSE;
+  note_temperature (self, state.temperature_c);
   if (!state.output)
     return TRUE;
   g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_FAULTED,
                        _ ("the light is on and cannot be switched off; use the key switch"));
   return FALSE;
+}
+
+double
+lb_bench_read_temperature (LbBench *self, GCancellable *cancellable)
+{
+  LbDevice *light = self->devices[LB_ROLE_LIGHT];
+  g_autoptr (GError) error = NULL;
+  LbLightSourceState state;
+
+  if (light == NULL)
+    return NAN;
+  if (!lb_light_source_read_state (LB_LIGHT_SOURCE (light), &state, cancellable, lb_bench_get_deadline (),
+                                   &error))
+    {
+      g_debug ("temperature of the light source: %s", error->message);
+      state.temperature_c = NAN;
+    }
+  note_temperature (self, state.temperature_c);
+  return state.temperature_c;
+}
+
+double
+lb_bench_get_temperature (LbBench *self)
+{
+  double temperature_c;
+
+  g_return_val_if_fail (LB_IS_BENCH (self), NAN);
+
+  g_mutex_lock (&self->lock);
+  temperature_c = self->temperature_c;
+  g_mutex_unlock (&self->lock);
+  return temperature_c;
 }
 
 static gboolean

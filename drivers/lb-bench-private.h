@@ -131,7 +131,8 @@ struct _LbBench
   gboolean camera_running;
   double exposure_us, gain; /* in force; 0: unknown */
   guint64 valid_from_sequence;
-  double light_level; /* in force; NAN: unknown */
+  double light_level;   /* in force; NAN: unknown */
+  double temperature_c; /* of the light source, as last read; NAN: unknown */
   gboolean lit;
   gint64 lease_end_us, renewed_us; /* monotonic */
   gboolean renewing;

@@ -101,6 +101,7 @@ lb_bench_init (LbBench *self)
   g_cond_init (&self->changed);
   self->context = g_main_context_ref_thread_default ();
   self->light_level = NAN;
+  self->temperature_c = NAN;
   atomic_init (&self->generation, 1);
   atomic_init (&self->heartbeat_us, 0);
   atomic_init (&self->exposures, 0);

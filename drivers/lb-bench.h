@@ -216,6 +216,10 @@ gboolean lb_bench_run_sequence (LbBench *self,
 /* Bench time at which the plane of @role showed its last pattern, as it says;
  * G_MININT64 before the first. */
 gint64 lb_bench_get_presented_us (LbBench *self, LbRole role);
+/* In an action: asks the light source for its temperature, degrees Celsius; NAN where
+ * it does not say. lb_bench_get_temperature(), any thread: the last that was read. */
+double lb_bench_read_temperature (LbBench *self, GCancellable *cancellable);
+double lb_bench_get_temperature (LbBench *self);
 /* Frames taken and bench time gone by since the bench was made. */
 guint64 lb_bench_get_exposures (LbBench *self);
 

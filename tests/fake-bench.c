@@ -97,6 +97,12 @@ lb_bench_get_presented_us (LbBench *self, LbRole role)
   return G_MININT64;
 }
 
+double
+lb_bench_read_temperature (LbBench *self, GCancellable *cancellable)
+{
+  return NAN;
+}
+
 LbDevice *
 lb_bench_get_device (LbBench *self, LbRole role)
 {

@@ -456,6 +456,7 @@ test_flat_field (gconstpointer data)
   cell_truth_init (&truth, world, TRUE);
   gains = expect_gains (&truth);
   g_assert_true (truth.model->calibrated);
+  g_assert_true (lb_calibration_set_is_complete (world->set));
   for (guint tile = 0; tile < truth.layout->n_tiles; tile++)
     {
       const guint32 cell = truth.layout->tiles[tile].cells[0];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <glib/gstdio.h>
 #include <lb-calibration-store.h>
+#include <lb-simulated.h>
 #include <math.h>
 #include <string.h>
 
@@ -246,6 +247,28 @@ test_changed_setup (void)
   g_assert_nonnull (strstr (why, "exposure"));
 }
 
+/* By the light source's temperature when the bench was connected. */
+static void
+test_warmer (void)
+{
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 1, NULL);
+  LbDevice *camera = lb_bench_get_device (world->bench, LB_ROLE_CAMERA);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *why = NULL;
+
+  calibration_world_run (world, "dark");
+  g_assert_cmpfloat (lb_bench_get_temperature (world->bench), ==, 25);
+  for (guint warm = 0; warm < 2; warm++)
+    {
+      lb_simulated_set_fault (camera, "warm", warm);
+      g_assert_true (lb_bench_disconnect (world->bench, NULL, &error));
+      g_assert_true (lb_bench_connect (world->bench, NULL, &error));
+      g_assert_cmpint (lb_calibration_set_is_due_on (world->set, world->bench, "dark", &why), ==, warm);
+    }
+  g_assert_nonnull (strstr (why, "25.0"));
+  g_assert_nonnull (strstr (why, "30.0"));
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -261,6 +284,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/calibration-store/damaged-export-is-refused", test_damaged_archive);
   g_test_add_func ("/calibration-store/two-are-compared", test_compare);
   g_test_add_func ("/calibration-store/a-changed-setup-makes-it-due", test_changed_setup);
+  g_test_add_func ("/calibration-store/another-temperature-makes-it-due", test_warmer);
   failed = g_test_run ();
   empty_store ();
   g_free (home);

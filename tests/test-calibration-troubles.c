@@ -21,7 +21,7 @@ typedef struct
   const char *name;
   const char *changes[8]; /* of the preset, NULL-terminated pairs */
   const char *fault;      /* injected anew before each step */
-  const char *says;       /* a failed step's words; NULL: all of them work */
+  const char *says;       /* words of a step that did not pass; NULL: none failed */
 } Trouble;
 
 static LbDevice *
@@ -144,14 +144,14 @@ check_truth (CalibrationWorld *world, LbCalibration *result)
     g_assert_cmpfloat (fabs (off), <, 3 * limit);
 }
 
-/* What the first step that does not work says, or NULL. */
-static char *
-run_steps (CalibrationWorld *world, const Trouble *trouble, gboolean *all_passed)
+/* Runs all steps, until one fails; TRUE if none did. @said: what those that did not
+ * pass had to say. */
+static gboolean
+run_steps (CalibrationWorld *world, const Trouble *trouble, GString *said)
 {
-  static const char *const steps[] = { "dark",      "light",    "timing",     "photon-transfer",
-                                       "alignment", "response", "background", "flat-field" };
+  static const char *const steps[] = { "dark",     "light",      "timing",     "photon-transfer", "alignment",
+                                       "response", "background", "flat-field", "crosstalk" };
 
-  *all_passed = TRUE;
   for (guint i = 0; i < G_N_ELEMENTS (steps); i++)
     {
       g_autoptr (GError) error = NULL;
@@ -167,18 +167,20 @@ run_steps (CalibrationWorld *world, const Trouble *trouble, gboolean *all_passed
       if (result == NULL)
         {
           g_test_message ("%s: %s", steps[i], error->message);
-          return g_strdup_printf ("%s: %s", steps[i], error->message);
+          g_string_append_printf (said, "%s: %s\n", steps[i], error->message);
+          return FALSE;
         }
       g_test_message ("%s: %s, residual %g of %g %s. %s", steps[i],
                       lb_verdict_get_name (lb_calibration_get_verdict (result)),
                       lb_calibration_get_residual (result), lb_calibration_get_limit (result),
                       lb_calibration_get_unit (result), lb_calibration_get_message (result));
       check_truth (world, result);
+      if (lb_calibration_get_verdict (result) != LB_VERDICT_PASS)
+        g_string_append_printf (said, "%s: %s\n", steps[i], lb_calibration_get_message (result));
       if (lb_calibration_get_verdict (result) == LB_VERDICT_FAIL)
-        return g_strdup_printf ("%s: %s", steps[i], lb_calibration_get_message (result));
-      *all_passed = *all_passed && lb_calibration_get_verdict (result) == LB_VERDICT_PASS;
+        return FALSE;
     }
-  return NULL;
+  return TRUE;
 }
 
 static void
@@ -186,22 +188,21 @@ test_trouble (gconstpointer data)
 {
   const Trouble *trouble = data;
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 2, trouble->changes);
-  gboolean all_passed;
-  g_autofree char *said = run_steps (world, trouble, &all_passed);
-  double error;
+  g_autoptr (GString) said = g_string_new (NULL);
+  gboolean worked = run_steps (world, trouble, said);
 
   g_assert_cmpint (lb_bench_get_light (world->bench), !=, LB_LIGHT_ON);
-  if (said == NULL)
+  if (said->len == 0)
     {
-      error = product_error (world);
+      const double error = product_error (world);
+
       g_test_message ("products are off by %.4f", error);
-      if (all_passed)
-        g_assert_cmpfloat (error, <, 3 * 0.021);
+      g_assert_cmpfloat (error, <, 3 * 0.021);
     }
   if (trouble->says == NULL)
-    g_assert_cmpstr (said, ==, NULL);
-  else if (said != NULL && strstr (said, trouble->says) == NULL)
-    g_error ("\"%s\" is not in: %s", trouble->says, said);
+    g_assert_true (worked);
+  else if (strstr (said->str, trouble->says) == NULL)
+    g_error ("\"%s\" is not in: %s", trouble->says, said->str);
 }
 
 static const Trouble troubles[] = {
@@ -219,11 +220,11 @@ static const Trouble troubles[] = {
     NULL },
   { "partial-overlap", { "\"source_shift_px\": 2,", "\"source_shift_px\": 90," }, NULL, NULL },
   { "defocus", { "\"source_blur_px\": 0.35", "\"source_blur_px\": 1.4" }, NULL, "focus" },
-  { "defocused-camera", { "\"camera_blur_px\": 0.4", "\"camera_blur_px\": 1.5" }, NULL, "focus" },
+  { "defocused-camera", { "\"camera_blur_px\": 0.4", "\"camera_blur_px\": 1.5" }, NULL, NULL },
   { "dust", { NULL }, "dust", NULL },
-  { "drift", { NULL }, "fast-drift", "drift" },
+  { "drift", { NULL }, "fast-drift", "not stable" },
   { "dropped-frames", { NULL }, "drop-frames", NULL },
-  { "room-light", { NULL }, "room-light", NULL },
+  { "room-light", { NULL }, "room-light", "room light" },
 };
 
 int

@@ -13,6 +13,7 @@
 #define LEVEL_STEP 0.001
 #define TEMPERATURE_C 25.0
 #define HOT_C 62.0
+#define WARMER_C 5.0
 
 #define LB_TYPE_SIMULATED_LIGHT (lb_simulated_light_get_type ())
 G_DECLARE_FINAL_TYPE (LbSimulatedLight, lb_simulated_light, LB, SIMULATED_LIGHT, LbLightSource)
@@ -225,7 +226,8 @@ light_read_state (LbLightSource *self,
     .level = atomic_load (&world->light.level),
     .trips = (lb_world_has_fault (world, LB_FAULT_INTERLOCK) ? LB_LIGHT_TRIP_INTERLOCK : 0) |
              (too_hot ? LB_LIGHT_TRIP_TEMPERATURE : 0),
-    .temperature_c = too_hot ? HOT_C : TEMPERATURE_C,
+    .temperature_c =
+        too_hot ? HOT_C : TEMPERATURE_C + (lb_world_has_fault (world, LB_FAULT_WARM) ? WARMER_C : 0),
   };
   lb_device_set_state (LB_DEVICE (self), state->output ? LB_DEVICE_RUNNING : LB_DEVICE_CONNECTED);
   return TRUE;

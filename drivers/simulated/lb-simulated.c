@@ -111,6 +111,7 @@ static const struct
   [LB_FAULT_MISALIGN] = { "misalign", N_ ("Source plane displaced by a quarter of a macropixel") },
   [LB_FAULT_FAST_DRIFT] = { "fast-drift", N_ ("Light drifts fast") },
   [LB_FAULT_ROOM_LIGHT] = { "room-light", N_ ("Room light on") },
+  [LB_FAULT_WARM] = { "warm", N_ ("Light source and camera 5 °C warmer") },
   [LB_FAULT_DUST] = { "dust", N_ ("Speck of dust before the camera") },
 };
 

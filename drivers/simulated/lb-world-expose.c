@@ -373,7 +373,7 @@ lb_world_expose (LbWorld *self, const LbWorldExposure *exposure, guint16 *out)
   electrons = p->photons_per_us * exposure_us * light * p->quantum_efficiency * p->path_transmission;
   readout.signal_scale = electrons * mean_flicker (p->source_flicker, p->source_flicker_hz, exposure) *
                          mean_flicker (p->weight_flicker, p->weight_flicker_hz, exposure);
-  readout.exposure_s = exposure_us / G_USEC_PER_SEC;
+  readout.exposure_s = exposure_us / G_USEC_PER_SEC * lb_world_faults_dark (self);
   if (light > 0)
     make_signal (self, exposure);
   readout.stray_scale = electrons * (1 - p->stray_of_source +

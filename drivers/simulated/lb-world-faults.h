@@ -21,6 +21,8 @@ LbPattern *lb_world_faults_show (LbWorld *self, LbRole role, LbPattern *pattern)
 double lb_world_faults_light (LbWorld *self, gint64 time_us);
 /* Part of the exposure time that the camera really takes. */
 double lb_world_faults_exposure (LbWorld *self);
+/* Dark current over that of the usual temperature. */
+double lb_world_faults_dark (LbWorld *self);
 /* Whether lb_world_faults_signal() has something to do. */
 gboolean lb_world_faults_change_signal (LbWorld *self);
 /* The region's mean electrons, as an image of the whole sensor that belongs to

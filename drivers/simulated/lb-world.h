@@ -58,6 +58,7 @@ typedef enum
   LB_FAULT_MISALIGN,
   LB_FAULT_FAST_DRIFT,
   LB_FAULT_ROOM_LIGHT,
+  LB_FAULT_WARM, /* of light source and camera */
   LB_FAULT_DUST, /* on the camera's window */
   LB_N_FAULTS,
 } LbFault;

@@ -3,6 +3,7 @@
 
 #include <glib/gi18n.h>
 
+#include "lb-calibration-history.h"
 #include "lb-figure-grid.h"
 #include "lb-quantity-list.h"
 #include "lb-step-row.h"
@@ -28,6 +29,7 @@ struct _LbCalibratePage
   GtkWidget *result;
   LbFigureGrid *figures;
   LbQuantityList *values;
+  LbCalibrationHistory *history;
   LbCalibration *shown; /* whose values are shown; NULL while it is measured */
   guint age_source;
 };
@@ -51,8 +53,11 @@ show_figures (LbCalibratePage *self, GPtrArray *figures, LbCalibration *calibrat
 
   lb_figure_grid_set_figures (self->figures, figures);
   if (calibration != self->shown || calibration == NULL)
-    lb_quantity_list_set_quantities (self->values,
-                                     calibration != NULL ? lb_calibration_values (calibration) : NULL);
+    {
+      lb_quantity_list_set_quantities (self->values,
+                                       calibration != NULL ? lb_calibration_values (calibration) : NULL);
+      lb_calibration_history_set_current (self->history, lb_console_get_bench (self->console), calibration);
+    }
   g_set_object (&self->shown, calibration);
   gtk_stack_set_visible_child (self->contents, any ? self->result : GTK_WIDGET (self->empty));
 }
@@ -97,6 +102,17 @@ row_selected_cb (LbCalibratePage *self)
 
 /* --- State ------------------------------------------------------------------------------- */
 
+/* By the bench as it is now, if it is connected. */
+static gboolean
+is_due (LbCalibratePage *self, LbCalibrationSet *set, const LbCalibrationStep *step, char **why)
+{
+  LbBench *bench = lb_console_get_bench (self->console);
+
+  return bench != NULL && lb_console_is_connected (self->console)
+             ? lb_calibration_set_is_due_on (set, bench, step->name, why)
+             : lb_calibration_set_is_due (set, step->name, why);
+}
+
 static void
 show_row (LbCalibratePage *self, LbStepRow *row)
 {
@@ -109,7 +125,7 @@ show_row (LbCalibratePage *self, LbStepRow *row)
   if (set != NULL)
     {
       calibration = lb_calibration_set_dup (set, step->name);
-      lb_calibration_set_is_due (set, step->name, &why);
+      is_due (self, set, step, &why);
     }
   lb_step_row_set_result (row, calibration, why);
   lb_step_row_set_runnable (row, lb_console_is_ready (self->console));
@@ -132,7 +148,7 @@ is_any_due (LbCalibratePage *self)
 
   for (const LbCalibrationStep *const *step = lb_calibration_steps_get (); set != NULL && *step != NULL;
        step++)
-    if (lb_calibration_set_is_due (set, (*step)->name, NULL))
+    if (is_due (self, set, *step, NULL))
       return TRUE;
   return FALSE;
 }
@@ -245,6 +261,7 @@ lb_calibrate_page_class_init (LbCalibratePageClass *klass)
 
   G_OBJECT_CLASS (klass)->dispose = lb_calibrate_page_dispose;
   gtk_widget_class_set_accessible_role (widget_class, GTK_ACCESSIBLE_ROLE_GROUP);
+  g_type_ensure (LB_TYPE_CALIBRATION_HISTORY);
   g_type_ensure (LB_TYPE_FIGURE_GRID);
   g_type_ensure (LB_TYPE_QUANTITY_LIST);
   gtk_widget_class_set_template_from_resource (widget_class, "/org/lightbench/Lightbench/calibrate-page.ui");
@@ -261,6 +278,7 @@ lb_calibrate_page_class_init (LbCalibratePageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, result);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, figures);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, values);
+  gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, history);
   gtk_widget_class_bind_template_callback (widget_class, all_cb);
   gtk_widget_class_bind_template_callback (widget_class, due_cb);
   gtk_widget_class_bind_template_callback (widget_class, abort_cb);
