@@ -110,15 +110,44 @@ guarded (Result failure, GError **error, Func func) noexcept
   return failure;
 }
 
-/* One for the process, as libcamera demands; started when first needed. It stays:
- * cameras that hang may refer to it for ever. */
+/* libcamera 0.0.3 looks for new cameras twice as often with each that is plugged in
+ * (CameraManager::Private::createPipelineHandlers() connects itself to the signal
+ * that calls it, once more each time): after twenty the thread that runs it is
+ * busy for good. It begins anew after so many. */
+constexpr unsigned ARRIVALS_MAX = 6;
+
+/* One manager for the process, as libcamera demands; started when first needed, and
+ * again when that helps and nothing uses a camera. Cameras that hang may refer to
+ * it for ever: then it stays. */
+struct Manager
+{
+  std::mutex lock;
+  CameraManager *manager = nullptr;
+  unsigned links = 0; /* open cameras */
+};
+
+Manager the_manager;
+std::atomic<unsigned> arrivals{ 0 };
+
+/* From libcamera's thread. */
+void
+count_arrival (std::shared_ptr<Camera>)
+{
+  arrivals++;
+}
+
+/* With the lock held. */
 CameraManager *
 get_manager (GError **error)
 {
-  static std::mutex lock;
-  static CameraManager *manager;
-  std::lock_guard<std::mutex> guard (lock);
+  CameraManager *&manager = the_manager.manager;
 
+  if (manager != nullptr && the_manager.links == 0 && arrivals >= ARRIVALS_MAX)
+    {
+      manager->stop ();
+      delete manager;
+      manager = nullptr;
+    }
   if (manager == nullptr)
     {
       auto started = std::make_unique<CameraManager> ();
@@ -132,6 +161,8 @@ get_manager (GError **error)
           fail (_ ("libcamera does not start"), status, error);
           return nullptr;
         }
+      arrivals = 0;
+      started->cameraAdded.connect (count_arrival);
       manager = started.release ();
     }
   return manager;
@@ -196,6 +227,7 @@ struct _LbCameraLink
   void completed (Request *request) noexcept;
   void disconnected () noexcept;
   void post (Request *request);
+  bool find (const char *id, GError **error);
   bool open (const char *id, GError **error);
   void close ();
   void read_info ();
@@ -281,6 +313,7 @@ namespace
 gboolean
 list_cameras (GPtrArray *entries, GError **error)
 {
+  std::lock_guard<std::mutex> guard (the_manager.lock);
   CameraManager *manager = get_manager (error);
 
   if (manager == nullptr)
@@ -356,11 +389,12 @@ _LbCameraLink::read_modes ()
     }
 }
 
+/* From here on the manager stays as it is. */
 bool
-_LbCameraLink::open (const char *id, GError **error)
+_LbCameraLink::find (const char *id, GError **error)
 {
+  std::lock_guard<std::mutex> guard (the_manager.lock);
   CameraManager *manager = get_manager (error);
-  int status;
 
   if (manager == nullptr)
     return false;
@@ -370,6 +404,17 @@ _LbCameraLink::open (const char *id, GError **error)
       g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT, _ ("the camera \"%s\" is gone"), id);
       return false;
     }
+  the_manager.links++;
+  return true;
+}
+
+bool
+_LbCameraLink::open (const char *id, GError **error)
+{
+  int status;
+
+  if (!find (id, error))
+    return false;
   status = camera->acquire ();
   if (status != 0)
     return fail (status == -EBUSY ? _ ("another program uses the camera, or it was left hanging; close that "
@@ -421,12 +466,18 @@ lb_camera_link_ref (LbCameraLink *self)
 void
 _LbCameraLink::close ()
 {
-  if (!acquired)
+  if (camera == nullptr)
     return;
-  stop ();
-  camera->requestCompleted.disconnect (this);
-  camera->disconnected.disconnect (this);
-  camera->release ();
+  if (acquired)
+    {
+      stop ();
+      camera->requestCompleted.disconnect (this);
+      camera->disconnected.disconnect (this);
+      camera->release ();
+    }
+  camera.reset ();
+  std::lock_guard<std::mutex> guard (the_manager.lock);
+  the_manager.links--;
 }
 
 /**

@@ -4,7 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "lb-apart.h"
-#include "lb-camera-link.h"
+#include "lb-camera-call.h"
 #include "lb-libcamera-private.h"
 #include "lb-libcamera.h"
 
@@ -56,133 +56,10 @@ G_DEFINE_FINAL_TYPE (LbLibcameraCamera, lb_libcamera_camera, LB_TYPE_CAMERA)
 
 /* --- Calls that run apart -------------------------------------------------------------------- */
 
-/* What such a call needs and yields; it may outlive the device. */
-typedef struct
+static LbCameraCall *
+new_call (LbLibcameraCamera *self)
 {
-  LbCameraChoice choice;
-  GVariant *options;
-  LbFrameQueue *queue;
-  gpointer loss; /* Loss, until the link has it */
-  LbCameraEntry *entry;
-  LbCameraLink *link;
-  LbCameraMode mode;
-  guint buffers;
-  LbCameraControls controls;
-  LbCameraTiming timing;
-  gsize stride, length;
-} Call;
-
-/* Whom to tell that the camera is gone. */
-typedef struct
-{
-  GWeakRef device;
-  LbFrameQueue *queue;
-} Loss;
-
-static void
-loss_free (gpointer data)
-{
-  Loss *loss = data;
-
-  g_weak_ref_clear (&loss->device);
-  lb_frame_queue_unref (loss->queue);
-  g_free (loss);
-}
-
-/* On libcamera's thread. */
-static void
-lost_cb (gpointer data)
-{
-  Loss *loss = data;
-  g_autoptr (LbDevice) device = g_weak_ref_get (&loss->device);
-
-  lb_frame_queue_lose (loss->queue);
-  if (device != NULL)
-    lb_device_set_state (device, LB_DEVICE_ABSENT);
-}
-
-static void
-call_clear (gpointer data)
-{
-  Call *call = data;
-
-  g_clear_pointer (&call->options, g_variant_unref);
-  g_clear_pointer (&call->loss, loss_free);
-  g_clear_pointer (&call->entry, lb_camera_entry_free);
-  g_clear_pointer (&call->link, lb_camera_link_unref);
-  g_clear_pointer (&call->queue, lb_frame_queue_unref);
-}
-
-static void
-call_unref (gpointer data)
-{
-  g_atomic_rc_box_release_full (data, call_clear);
-}
-
-static Call *
-call_new (LbLibcameraCamera *self)
-{
-  Call *call = g_atomic_rc_box_new0 (Call);
-
-  call->choice = self->choice;
-  call->options = g_variant_ref (self->options);
-  call->queue = lb_frame_queue_ref (self->queue);
-  call->mode = self->mode;
-  if (self->link != NULL)
-    call->link = lb_camera_link_ref (self->link);
-  return call;
-}
-
-static gboolean
-open_apart (gpointer data, GError **error)
-{
-  Call *call = data;
-  g_autoptr (GPtrArray) entries = g_ptr_array_new_with_free_func ((GDestroyNotify) lb_camera_entry_free);
-  const LbCameraEntry *found;
-
-  if (!lb_camera_link_list (entries, error))
-    return FALSE;
-  for (guint i = 0; i < entries->len; i++)
-    lb_camera_entry_look_up (g_ptr_array_index (entries, i), "/sys");
-  found = lb_camera_choice_find (&call->choice, entries, error);
-  if (found == NULL)
-    return FALSE;
-  call->entry = lb_camera_entry_copy (found);
-  call->link = lb_camera_link_open (found->id, lost_cb, g_steal_pointer (&call->loss), loss_free, error);
-  return call->link != NULL;
-}
-
-static gboolean
-start_apart (gpointer data, GError **error)
-{
-  Call *call = data;
-
-  lb_frame_queue_begin (call->queue, lb_camera_link_recycle, call->link);
-  if (lb_camera_link_start (call->link, &call->mode, call->buffers, &call->controls, &call->timing,
-                            call->queue, &call->stride, &call->length, error))
-    return TRUE;
-  lb_frame_queue_end (call->queue);
-  return FALSE;
-}
-
-static gboolean
-stop_apart (gpointer data, GError **error)
-{
-  Call *call = data;
-
-  lb_frame_queue_end (call->queue);
-  return lb_camera_link_stop (call->link, error);
-}
-
-/* The last reference to the link is that of the call, so it is released there. */
-static gboolean
-close_apart (gpointer data, GError **error)
-{
-  Call *call = data;
-  gboolean done = stop_apart (call, error);
-
-  g_clear_pointer (&call->link, lb_camera_link_unref);
-  return done;
+  return lb_camera_call_new (&self->choice, self->options, self->queue, &self->mode, self->link);
 }
 
 /* Runs @func on @call, of which it takes one of two references. */
@@ -190,13 +67,13 @@ static gboolean
 run_apart (LbLibcameraCamera *self,
            const char *what,
            LbApartFunc func,
-           Call *call,
+           LbCameraCall *call,
            GCancellable *cancellable,
            gint64 deadline_us,
            GError **error)
 {
   gboolean abandoned;
-  gboolean done = lb_apart_run (func, g_atomic_rc_box_acquire (call), call_unref, LB_DEVICE (self),
+  gboolean done = lb_apart_run (func, lb_camera_call_ref (call), lb_camera_call_unref, LB_DEVICE (self),
                                 cancellable, deadline_us >= 0 ? deadline_us : G_MAXINT64, &abandoned, error);
 
   if (abandoned)
@@ -218,14 +95,15 @@ static gboolean
 let_go (LbLibcameraCamera *self, gint64 until_us, GError **error)
 {
   gboolean abandoned;
-  Call *call;
+  LbCameraCall *call;
 
   self->running = FALSE;
   if (self->link == NULL)
     return TRUE;
-  call = call_new (self);
+  call = new_call (self);
   g_clear_pointer (&self->link, lb_camera_link_unref);
-  return lb_apart_run (close_apart, call, call_unref, NULL, NULL, until_us, &abandoned, error);
+  return lb_apart_run (lb_camera_call_close, call, lb_camera_call_unref, NULL, NULL, until_us, &abandoned,
+                       error);
 }
 
 static gint64
@@ -302,26 +180,23 @@ static gboolean
 camera_open (LbDevice *device, GCancellable *cancellable, gint64 deadline_us, GError **error)
 {
   LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (device);
-  Loss *loss = g_new0 (Loss, 1);
   gboolean done;
-  Call *call;
+  LbCameraCall *call;
 
   let_go (self, closing_until (deadline_us), NULL);
   lb_device_set_state (device, LB_DEVICE_ABSENT);
   g_clear_pointer (&self->queue, lb_frame_queue_unref);
   self->queue = lb_frame_queue_new (KEEP);
-  g_weak_ref_init (&loss->device, self);
-  loss->queue = lb_frame_queue_ref (self->queue);
-  call = call_new (self);
-  call->loss = loss;
-  done = run_apart (self, "open", open_apart, call, cancellable, deadline_us, error);
+  call = new_call (self);
+  lb_camera_call_watch (call, device);
+  done = run_apart (self, "open", lb_camera_call_open, call, cancellable, deadline_us, error);
   if (done)
     {
       self->link = g_steal_pointer (&call->link);
       g_clear_pointer (&self->entry, lb_camera_entry_free);
       self->entry = g_steal_pointer (&call->entry);
     }
-  call_unref (call);
+  lb_camera_call_unref (call);
   if (!done)
     return FALSE;
   if (!settle (self, error))
@@ -526,7 +401,7 @@ camera_set_exposure (LbCamera *camera,
 /* --- Start and stop --------------------------------------------------------------------------------- */
 
 static gboolean
-check_length (LbLibcameraCamera *self, const Call *call, GError **error)
+check_length (LbLibcameraCamera *self, const LbCameraCall *call, GError **error)
 {
   gsize extent = lb_pixel_format_get_extent (self->format, call->stride, self->width, self->height);
 
@@ -549,8 +424,8 @@ camera_stop (LbCamera *camera, GCancellable *cancellable, gint64 deadline_us, GE
   if (!self->running)
     return TRUE;
   self->running = FALSE;
-  done = lb_apart_run (stop_apart, call_new (self), call_unref, NULL, NULL, closing_until (deadline_us),
-                       &abandoned, error);
+  done = lb_apart_run (lb_camera_call_stop, new_call (self), lb_camera_call_unref, NULL, NULL,
+                       closing_until (deadline_us), &abandoned, error);
   if (abandoned)
     g_clear_pointer (&self->link, lb_camera_link_unref);
   lb_device_set_state (LB_DEVICE (camera), abandoned ? LB_DEVICE_FAULTED : LB_DEVICE_CONNECTED);
@@ -564,18 +439,18 @@ camera_start (LbCamera *camera, guint buffers, GCancellable *cancellable, gint64
 {
   LbLibcameraCamera *self = LB_LIBCAMERA_CAMERA (camera);
   gboolean done;
-  Call *call;
+  LbCameraCall *call;
 
   if (!check (self, "start", error))
     return FALSE;
   if (self->running)
     return TRUE;
   self->buffers = MAX (buffers, BUFFERS_MIN);
-  call = call_new (self);
+  call = new_call (self);
   call->buffers = self->buffers;
   call->controls = get_controls (self);
   call->timing = (LbCameraTiming){ self->choice.latency_us, self->choice.readout_us };
-  done = run_apart (self, "start", start_apart, call, cancellable, deadline_us, error);
+  done = run_apart (self, "start", lb_camera_call_start, call, cancellable, deadline_us, error);
   if (done)
     {
       self->running = TRUE;
@@ -587,7 +462,7 @@ camera_start (LbCamera *camera, guint buffers, GCancellable *cancellable, gint64
       self->valid_from = lb_frame_queue_get_next_sequence (self->queue) + self->choice.control_delay;
       done = check_length (self, call, error);
     }
-  call_unref (call);
+  lb_camera_call_unref (call);
   if (done)
     lb_device_set_state (LB_DEVICE (camera), LB_DEVICE_RUNNING);
   else

@@ -102,6 +102,29 @@ show_all (LbSetupWindow *self)
   adw_action_row_set_subtitle (self->file_row, title[0] != '\0' ? path : _ ("Give it a name first"));
 }
 
+/* The row's own text of the choice is short: a real device is named in full. */
+static void
+show_test (LbSetupWindow *self, LbRole role, const char *text)
+{
+  const LbSetupCandidate *chosen = get_chosen (self, role);
+  g_autofree char *whole = chosen != NULL && chosen->options != NULL
+                               ? g_strdup_printf ("%s\n%s", chosen->title, text)
+                               : g_strdup (text);
+  g_autofree char *escaped = g_markup_escape_text (whole, -1);
+
+  adw_action_row_set_subtitle (ADW_ACTION_ROW (self->rows[role]), escaped);
+}
+
+/* Another device is not the one that was tested. */
+static void
+choice_changed_cb (AdwComboRow *row, GParamSpec *spec, LbSetupWindow *self)
+{
+  for (guint role = 0; role < LB_N_ROLES; role++)
+    if (self->rows[role] == row)
+      show_test (self, role, _ ("Not tested"));
+  show_all (self);
+}
+
 static void
 show_message (LbSetupWindow *self, const char *text)
 {
@@ -175,7 +198,7 @@ fill_row (LbSetupWindow *self, LbRole role)
     gtk_string_list_append (titles, _ ("None"));
   adw_combo_row_set_model (self->rows[role], G_LIST_MODEL (titles));
   adw_combo_row_set_selected (self->rows[role], get_first_choice (role, candidates->len - 1));
-  adw_action_row_set_subtitle (ADW_ACTION_ROW (self->rows[role]), _ ("Not tested"));
+  show_test (self, role, _ ("Not tested"));
 }
 
 static void
@@ -310,7 +333,6 @@ tested_cb (GObject *source, GAsyncResult *result, gpointer data)
   const TestJob *job = g_task_get_task_data (G_TASK (result));
   g_autoptr (GError) error = NULL;
   g_autofree char *text = NULL;
-  g_autofree char *escaped = NULL;
 
   if (!g_task_propagate_boolean (G_TASK (result), &error))
     {
@@ -322,8 +344,7 @@ tested_cb (GObject *source, GAsyncResult *result, gpointer data)
     text = g_strdup_printf (_ ("Test failed: %s"), job->failures->str);
   else
     text = g_strdup_printf (ngettext ("Passed: %u point", "Passed: %u points", job->passed), job->passed);
-  escaped = g_markup_escape_text (text, -1);
-  adw_action_row_set_subtitle (ADW_ACTION_ROW (self->rows[job->role]), escaped);
+  show_test (self, job->role, text);
   end (self);
 }
 
@@ -349,7 +370,7 @@ test_cb (GtkWidget *button, LbSetupWindow *self)
   job->json = g_steal_pointer (&json);
   job->role = role;
   job->failures = g_string_new (NULL);
-  adw_action_row_set_subtitle (ADW_ACTION_ROW (self->rows[role]), _ ("Being tested…"));
+  show_test (self, role, _ ("Being tested…"));
   begin (self, test_thread, job, test_job_free, tested_cb);
 }
 
@@ -416,9 +437,31 @@ save_cb (LbSetupWindow *self)
 
 /* --- Window --------------------------------------------------------------------------------------------- */
 
+/* The texts of the list in full; by itself it cuts them off. */
+static void
+set_up_item_cb (GtkSignalListItemFactory *factory, GtkListItem *item)
+{
+  GtkWidget *label = gtk_label_new (NULL);
+
+  gtk_label_set_xalign (GTK_LABEL (label), 0);
+  gtk_list_item_set_child (item, label);
+}
+
+static void
+bind_item_cb (GtkSignalListItemFactory *factory, GtkListItem *item)
+{
+  GtkStringObject *text = GTK_STRING_OBJECT (gtk_list_item_get_item (item));
+
+  gtk_label_set_text (GTK_LABEL (gtk_list_item_get_child (item)), gtk_string_object_get_string (text));
+}
+
 static void
 add_rows (LbSetupWindow *self)
 {
+  g_autoptr (GtkListItemFactory) factory = gtk_signal_list_item_factory_new ();
+
+  g_signal_connect (factory, "setup", G_CALLBACK (set_up_item_cb), NULL);
+  g_signal_connect (factory, "bind", G_CALLBACK (bind_item_cb), NULL);
   for (guint role = 0; role < LB_N_ROLES; role++)
     {
       GtkWidget *row = adw_combo_row_new ();
@@ -435,7 +478,8 @@ add_rows (LbSetupWindow *self)
       adw_preferences_group_add (self->devices_group, row);
       self->rows[role] = ADW_COMBO_ROW (row);
       self->test_buttons[role] = button;
-      g_signal_connect_swapped (row, "notify::selected", G_CALLBACK (show_all), self);
+      adw_combo_row_set_list_factory (ADW_COMBO_ROW (row), factory);
+      g_signal_connect (row, "notify::selected", G_CALLBACK (choice_changed_cb), self);
     }
 }
 

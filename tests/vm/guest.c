@@ -2,6 +2,7 @@
 #include "guest.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -97,4 +98,24 @@ guest_count_descriptors (void)
   while (g_dir_read_name (folder) != NULL)
     count++;
   return count;
+}
+
+double
+guest_get_memory (void)
+{
+  g_autofree char *text = NULL;
+  g_auto (GStrv) fields = NULL;
+
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
+  fields = g_strsplit (text, " ", 3);
+  return g_ascii_strtod (fields[1], NULL) * (double) sysconf (_SC_PAGESIZE) / (1 << 20);
+}
+
+guint
+guest_get_replugs (void)
+{
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents (GUEST_RESULTS "/replugs", &text, NULL, NULL));
+  return (guint) g_ascii_strtoull (text, NULL, 10);
 }

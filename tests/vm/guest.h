@@ -23,5 +23,9 @@ LbSetup *guest_make_setup (void);
 /* A device of that setup. */
 LbDevice *guest_make_device (const char *driver, LbRole role);
 guint guest_count_descriptors (void);
+/* Resident memory of this program, MB. */
+double guest_get_memory (void);
+/* How often a device is to be unplugged. */
+guint guest_get_replugs (void);
 
 G_END_DECLS

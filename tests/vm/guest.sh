@@ -30,10 +30,11 @@ wait_for '[ "$(cat /sys/bus/usb/devices/*/idVendor | grep -c 1313)" -eq 2 ]' || 
 udevadm settle --timeout=20
 say "devices are there"
 
+limit=$((240 + 20 * $(cat /results/replugs)))
 status=0
 while read -r name program; do
   # shellcheck disable=SC2086
-  timeout -k 3 240 $program >"/results/$name.tap" 2>"/results/$name.err"
+  timeout -k 3 "$limit" $program >"/results/$name.tap" 2>"/results/$name.err"
   code=$?
   [ $code -eq 0 ] || status=1
   say "$name: $code"

@@ -23,7 +23,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DEVICES = ["camera", "CLD1015", "PM100D"]
 FIRST_MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay"]
 TOOLS = "sh mount mkdir insmod cat echo sed chroot poweroff umount setsid".split()
-RUN_S = 540
+# Unplugged and plugged in again so often; many more of them take their time.
+REPLUGS = int(os.environ.get("LIGHTBENCH_VM_REPLUGS", "5"))
+RUN_S = 540 + 30 * (REPLUGS - 5)
 FETCH_S = 240
 
 
@@ -197,6 +199,8 @@ def main():
         with open(f"{results}/programs", "w") as file:
             file.writelines(program.replace("=", " ", 1) + "\n" for program in programs)
         shutil.copy(f"{HERE}/setup.json", results)
+        with open(f"{results}/replugs", "w") as file:
+            file.write(f"{REPLUGS}\n")
         try:
             console = boot(cache, kernel, usb_host, results)
         except (OSError, subprocess.SubprocessError) as error:
