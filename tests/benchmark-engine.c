@@ -19,8 +19,9 @@
  */
 
 #define TOKENS 512
-#define PRODUCT_RUNS 12
-#define FORWARD_RUNS 3
+#define PRODUCT_RUNS 30
+#define FORWARD_RUNS 5
+#define SETTLE_US 20000
 #define SAMPLES (1u << 16)
 #define SAMPLER_RUNS 100
 
@@ -77,6 +78,8 @@ time_plain (const LbProduct *product, LbMatrix *out)
   gint64 start_us;
   double seconds;
 
+  /* Until the threads of the product before sleep: they would take its cores. */
+  g_usleep (SETTLE_US);
   openblas_set_num_threads ((int) lb_numerics_get_threads ());
   start_us = g_get_monotonic_time ();
   for (guint head = 0; head < heads; head++)

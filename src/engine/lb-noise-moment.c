@@ -14,8 +14,10 @@
  * and the four Gaussian terms, whose means follow from the column means of w^.
  */
 
+/* Tiles of the two products, each a call of its own: the larger, the less often
+ * the operands are packed. */
 #define TILE_ROWS 512
-#define TILE_COLUMNS 384
+#define TILE_COLUMNS 768
 /* Rows of the weights whose columns are added up together. */
 #define BLOCK 64
 /* Counts below which a Gaussian number does not stand for a Poisson one, and the
@@ -29,6 +31,7 @@ enum
   SLOT_SOURCE_VARIANCE,
   SLOT_WEIGHT_MEAN,
   SLOT_WEIGHT_VARIANCE,
+  SLOT_VARIANCE,
 };
 
 typedef struct
@@ -38,6 +41,7 @@ typedef struct
   LbMatrix *source_variance; /* likewise */
   LbMatrix *weight_mean;     /* (heads outputs, depth) */
   LbMatrix *weight_variance; /* likewise */
+  LbMatrix *variance;        /* (heads rows, outputs) shot variances; NULL: no shot noise */
   float *column_means[2];    /* (heads, depth) of w^ of each part, over the outputs */
   double *row_means;         /* (heads rows, 4) mean of x^ w^ over the outputs, each pass */
   LbRandomKey key;
@@ -254,53 +258,65 @@ add_shot_noise (float *values, const float *variance, const float *numbers, floa
     values[i] += sqrtf (variance[i] + gaussian) * numbers[i];
 }
 
-/* Noise and range for one row of a tile, whose shot variances are in @variance. */
+/* Noise and range for one row. @numbers: (outputs), overwritten. */
 static void
-finish_row (
-    const Moment *self, gsize row, gsize column, gsize count, float sigma, float *variance, float *numbers)
+finish_row (const Moment *self, gsize row, float sigma, float *numbers)
 {
   const LbNoisePlan *plan = self->plan;
-  const guint64 stream =
-      lb_product_random_stream (plan->product, (guint) (row / plan->rows), LB_DRAW_GAUSSIAN);
-  const guint64 first = lb_product_random_index (plan->product, row % plan->rows, plan->outputs);
+  const gsize count = plan->outputs;
 
-  if (!lb_noise_plan_has_shot_noise (plan))
+  if (self->variance != NULL)
     {
-      lb_noise_plan_finish_row (plan, self->key, row, column, count, sigma, numbers);
-      return;
+      const guint64 stream =
+          lb_product_random_stream (plan->product, (guint) (row / plan->rows), LB_DRAW_GAUSSIAN);
+
+      lb_random_normal_fill (self->key, stream,
+                             lb_product_random_index (plan->product, row % plan->rows, count), count,
+                             numbers);
+      add_shot_noise (lb_matrix_row (plan->out, row), lb_matrix_row (self->variance, row), numbers,
+                      sigma * sigma, count);
+      sigma = 0;
     }
-  lb_random_normal_fill (self->key, stream, first + column, count, numbers);
-  add_shot_noise (lb_matrix_row (plan->out, row) + column, variance, numbers, sigma * sigma, count);
-  lb_noise_plan_finish_row (plan, self->key, row, column, count, 0, numbers);
+  lb_noise_plan_finish_row (plan, self->key, row, 0, count, sigma, numbers);
 }
 
 static void
-run_tile (const Moment *self,
-          gsize head,
-          gsize in_head,
-          gsize column,
-          const double measured[LB_NOISE_PASSES],
-          float *buffer)
+finish (const Moment *self)
 {
   const LbNoisePlan *plan = self->plan;
-  const gsize first = head * plan->rows + in_head;
-  const gsize rows = MIN (TILE_ROWS, plan->rows - in_head);
-  const gsize columns = MIN (TILE_COLUMNS, plan->outputs - column);
-  const gsize weight_row = head * plan->outputs + column;
-  float numbers[TILE_COLUMNS];
-  double means[LB_NOISE_PASSES];
+  double measured[LB_NOISE_PASSES] = { 0 };
 
-  lb_noise_plan_choose_means (plan, (guint) head, measured, means);
-  lb_gemm_nt_block (lb_matrix_row (self->source_mean, first), self->source_mean->stride,
-                    lb_matrix_row (self->weight_mean, weight_row), self->weight_mean->stride, plan->depth,
-                    lb_matrix_row (plan->out, first) + column, plan->out->stride, rows, columns);
-  if (lb_noise_plan_has_shot_noise (plan))
-    lb_gemm_nt_block (lb_matrix_row (self->source_variance, first), self->source_variance->stride,
-                      lb_matrix_row (self->weight_variance, weight_row), self->weight_variance->stride,
-                      plan->depth, buffer, TILE_COLUMNS, rows, columns);
-  for (gsize row = 0; row < rows; row++)
-    finish_row (self, first + row, column, columns, lb_noise_plan_sigma (plan, first + row, means),
-                buffer + row * TILE_COLUMNS, numbers);
+  for (gsize i = 0; i < plan->out->rows * LB_NOISE_PASSES; i++)
+    measured[i % LB_NOISE_PASSES] += self->row_means[i] / (double) plan->out->rows;
+#pragma omp parallel num_threads(lb_noise_plan_get_threads(plan))
+  {
+    g_autofree float *numbers = g_new (float, plan->outputs);
+
+#pragma omp for schedule(static)
+    for (gsize row = 0; row < plan->out->rows; row++)
+      {
+        double means[LB_NOISE_PASSES];
+
+        lb_noise_plan_choose_means (plan, (guint) (row / plan->rows), measured, means);
+        finish_row (self, row, lb_noise_plan_sigma (plan, row, means), numbers);
+      }
+  }
+}
+
+/* One tile of the means or of the variances. */
+static void
+run_tile (const Moment *self, gboolean is_variance, gsize head, gsize in_head, gsize column)
+{
+  const LbNoisePlan *plan = self->plan;
+  const LbMatrix *source = is_variance ? self->source_variance : self->source_mean;
+  const LbMatrix *weight = is_variance ? self->weight_variance : self->weight_mean;
+  const LbMatrix *out = is_variance ? self->variance : plan->out;
+  const gsize first = head * plan->rows + in_head;
+
+  lb_gemm_nt_block (lb_matrix_row (source, first), source->stride,
+                    lb_matrix_row (weight, head * plan->outputs + column), weight->stride, plan->depth,
+                    lb_matrix_row (out, first) + column, out->stride, MIN (TILE_ROWS, plan->rows - in_head),
+                    MIN (TILE_COLUMNS, plan->outputs - column));
 }
 
 static void
@@ -309,20 +325,16 @@ run_tiles (const Moment *self)
   const LbNoisePlan *plan = self->plan;
   const gsize down = (plan->rows + TILE_ROWS - 1) / TILE_ROWS;
   const gsize across = (plan->outputs + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  double measured[LB_NOISE_PASSES] = { 0 };
+  const gsize products = self->variance != NULL ? 2 : 1;
 
-  for (gsize i = 0; i < plan->out->rows * LB_NOISE_PASSES; i++)
-    measured[i % LB_NOISE_PASSES] += self->row_means[i] / (double) plan->out->rows;
-#pragma omp parallel num_threads(lb_noise_plan_get_threads(plan))
-  {
-    float *buffer = g_aligned_alloc (TILE_ROWS * TILE_COLUMNS, sizeof (float), 64);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(lb_noise_plan_get_threads(plan))
+  for (gsize i = 0; i < plan->heads * down * across * products; i++)
+    {
+      const gsize tile = i / products;
 
-#pragma omp for schedule(dynamic, 1)
-    for (gsize tile = 0; tile < plan->heads * down * across; tile++)
-      run_tile (self, tile / (down * across), tile % (down * across) / across * TILE_ROWS,
-                tile % across * TILE_COLUMNS, measured, buffer);
-    g_aligned_free (buffer);
-  }
+      run_tile (self, i % products == 1, tile / (down * across), tile % (down * across) / across * TILE_ROWS,
+                tile % across * TILE_COLUMNS);
+    }
 }
 
 gboolean
@@ -340,15 +352,21 @@ lb_noise_run_moment (LbNoisePlan *plan)
     .key = lb_product_random_key (product),
   };
 
+  if (lb_noise_plan_has_shot_noise (plan))
+    self.variance = lb_noise_scratch_get (scratch, SLOT_VARIANCE, plan->out->rows, plan->outputs);
   prepare_weights (&self);
   prepare_source (&self);
   enough = has_enough_counts (&self);
   if (enough)
-    run_tiles (&self);
+    {
+      run_tiles (&self);
+      finish (&self);
+    }
   lb_matrix_unref (self.source_mean);
   lb_matrix_unref (self.source_variance);
   lb_matrix_unref (self.weight_mean);
   lb_matrix_unref (self.weight_variance);
+  g_clear_pointer (&self.variance, lb_matrix_unref);
   g_free (self.column_means[0]);
   g_free (self.column_means[1]);
   g_free (self.row_means);

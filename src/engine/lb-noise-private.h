@@ -67,7 +67,7 @@ void lb_noise_coding_split (const LbNoiseCoding *self,
 double lb_noise_sum_row (const float *values, gsize count);
 
 /* Memory for the operands of a product, kept from one product to the next. */
-#define LB_NOISE_SCRATCH_SLOTS 4
+#define LB_NOISE_SCRATCH_SLOTS 5
 typedef struct
 {
   float *data[LB_NOISE_SCRATCH_SLOTS];
