@@ -381,6 +381,8 @@ static void save (LbSetupWindow *self, gboolean replace);
 static void
 replace_cb (AdwMessageDialog *dialog, const char *response, LbSetupWindow *self)
 {
+  /* Saving closes this window, and the dialog outlives its answer. */
+  gtk_window_set_transient_for (GTK_WINDOW (dialog), NULL);
   if (g_str_equal (response, "replace"))
     save (self, TRUE);
 }

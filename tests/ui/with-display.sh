@@ -29,4 +29,5 @@ done
 DISPLAY=:$(cat "$SCRATCH/display")
 export DISPLAY
 
-dbus-run-session -- "$@"
+# What the bus and its services say is not the command's.
+dbus-run-session -- bash -c 'exec "$@" >&6 6>&-' bash "$@" 6>&1 >&2
