@@ -168,6 +168,8 @@ test_session_from_calibration_to_report (Place *fixture, gconstpointer data)
   rows = lb_session_get_rows (fixture->session, run->id, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (rows->len, ==, 400);
+  for (guint i = 0; i < rows->len; i++)
+    g_assert_true (isfinite (g_array_index (rows, LbSessionRow, i).uncalibrated));
   lb_report_write_pdf (fixture->session, report, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (g_file_test (report, G_FILE_TEST_IS_REGULAR));

@@ -43,8 +43,9 @@ typedef struct
   guint64 exposures_forecast;
   double seconds_forecast;
   guint64 dot_products;
-  guint64 to_measure;       /* of both phases */
-  gboolean before;          /* phase with nominal values */
+  guint64 to_measure; /* of both phases */
+  LbEngine *nominal;  /* decodes with the nominal values, for the figure "before calibration"; or NULL */
+  gboolean before;    /* it measures now */
   gboolean photons_nominal; /* photons rest on values of the setup file */
   guint part;
   gsize first_row;
@@ -456,11 +457,13 @@ take_values (LbExperimentPrivate *private,
       target[index] = values[i];
       part->seen[index] |= private->before ? 2 : 1;
     }
-  if (!private->before && private->place->session != NULL)
-    store_rows (private, part, rows, columns, raw, count);
-  private->dot_products += count;
   if (!private->before)
-  private->watch.since += count;
+    {
+      private->watch.since += count;
+      if (private->place->session != NULL)
+        store_rows (private, part, rows, columns, raw, count);
+    }
+  private->dot_products += count;
 }
 
 /* In runs of values that are new. */
@@ -599,17 +602,23 @@ lb_experiment_measure_part (
 
   private->part = nth;
   for (private->first_row = 0; private->first_row < part->a->rows; private->first_row += ROWS_PER_STEP)
-    if (!measure_step (self, engine, cancellable, error))
-      return FALSE;
+    {
+      /* Step by step with the other: a row is stored with both. */
+      private->before = TRUE;
+      if (private->nominal != NULL && !measure_step (self, private->nominal, cancellable, error))
+        return FALSE;
+      private->before = FALSE;
+      if (!measure_step (self, engine, cancellable, error))
+        return FALSE;
+    }
   return TRUE;
 }
 
 static gboolean
-measure_all (LbExperiment *self, LbEngine *engine, gboolean before, GCancellable *cancellable, GError **error)
+measure_all (LbExperiment *self, LbEngine *engine, GCancellable *cancellable, GError **error)
 {
   LbExperimentPrivate *private = PRIVATE (self);
 
-  private->before = before;
   if (LB_EXPERIMENT_GET_CLASS (self)->measure != NULL)
     return LB_EXPERIMENT_GET_CLASS (self)->measure (self, engine, cancellable, error);
   for (guint nth = 0; nth < private->parts->len; nth++)
@@ -868,10 +877,10 @@ lb_experiment_run (LbExperiment *self,
         return FALSE;
       private->watch.run = private->run;
     }
-  /* What counts comes first: a run that is broken off later has it. */
-  measured = measure_all (self, engine, FALSE, cancellable, &local_error) &&
-             close_sentinels (private, engine, cancellable, &local_error) &&
-             (nominal == NULL || measure_all (self, nominal, TRUE, cancellable, &local_error));
+  private->nominal = nominal;
+  measured = measure_all (self, engine, cancellable, &local_error) &&
+             close_sentinels (private, engine, cancellable, &local_error);
+  private->nominal = NULL;
   measured = finish (self, measured, &local_error);
   send_snapshot (self, TRUE);
   lb_sentinel_watch_end (&private->watch);
