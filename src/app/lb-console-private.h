@@ -66,8 +66,6 @@ gboolean lb_console_begin_task (LbConsole *self, LbTask task, const char *title)
 void lb_console_end_task (LbConsole *self, GError *error);
 /* Computing thread: opens the session if there is none. Transfer full. */
 LbSession *lb_console_ensure_session (LbConsole *self, LbBench *bench, GError **error);
-/* The run has paused itself: a plane must be put right, the light armed. */
-void lb_console_hold (LbConsole *self, const char *fault);
 void lb_console_take_bench (LbConsole *self, LbBench *bench);
 void lb_console_take_calibrations (LbConsole *self, LbCalibrationSet *calibrations);
 

@@ -506,42 +506,6 @@ run_snapshot_cb (LbSnapshot *snapshot, gpointer user_data)
   lb_mailbox_post (self->snapshots, lb_snapshot_ref (snapshot));
 }
 
-/* A run that a plane's fault has paused. */
-typedef struct
-{
-  LbConsole *console;
-  char *text;
-} Held;
-
-static void
-held_free (gpointer data)
-{
-  Held *held = data;
-
-  g_object_unref (held->console);
-  g_free (held->text);
-  g_free (held);
-}
-
-static gboolean
-held_cb (gpointer data)
-{
-  Held *held = data;
-
-  lb_console_hold (held->console, held->text);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-run_held_cb (const GError *fault, gpointer data)
-{
-  Held *held = g_new (Held, 1);
-
-  held->console = g_object_ref (LB_CONSOLE (data));
-  held->text = g_strdup (fault->message);
-  g_idle_add_full (G_PRIORITY_DEFAULT, held_cb, held, held_free);
-}
-
 static gboolean
 run_experiment (Job *job, GCancellable *cancellable, GError **error)
 {
@@ -555,8 +519,7 @@ run_experiment (Job *job, GCancellable *cancellable, GError **error)
   if (job->session == NULL)
     return FALSE;
   place.session = job->session;
-  place.held = run_held_cb;
-  place.held_data = job->console;
+  place.attended = TRUE;
   return lb_experiment_run (experiment, &place, run_snapshot_cb, job->console, cancellable, error);
 }
 

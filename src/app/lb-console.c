@@ -468,19 +468,6 @@ lb_console_abort (LbConsole *self)
     g_cancellable_cancel (self->cancellable);
 }
 
-void
-lb_console_hold (LbConsole *self, const char *fault)
-{
-  g_autofree char *text =
-      g_strdup_printf (_ ("The run is paused; once the light is armed, Resume goes on with it. %s"), fault);
-
-  if (self->task != LB_TASK_RUN)
-    return;
-  self->paused = TRUE;
-  lb_console_set_fault (self, text);
-  lb_console_emit_state (self);
-}
-
 /* Without it a run that goes on would end at once. */
 static gboolean
 is_armed (LbConsole *self)
@@ -612,10 +599,11 @@ snapshot_cb (gpointer letter, gpointer user_data)
 
   g_clear_pointer (&self->snapshot, lb_snapshot_unref);
   self->snapshot = lb_snapshot_ref (letter);
-  /* A run that a sentinel held is paused: it was not asked to. */
+  /* The run has paused itself; nobody asked for that. */
   if (self->snapshot->held && !self->paused && self->task == LB_TASK_RUN)
     {
       self->paused = TRUE;
+      lb_console_set_fault (self, self->snapshot->message);
       lb_console_emit_state (self);
     }
   g_signal_emit (self, lb_console_signals[SIGNAL_SNAPSHOT], 0, letter);

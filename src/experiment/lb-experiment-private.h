@@ -110,7 +110,8 @@ void lb_sentinel_watch_end (LbSentinelWatch *self);
 /* Sets the path's sentinels as the place asks for. */
 gboolean lb_sentinel_watch_guard (LbSentinelWatch *self, LbOpticalPath *path, GError **error);
 void lb_sentinel_watch_add_results (const LbSentinelWatch *self, LbQuantities *results);
-/* Pauses, tells why, waits until that is ended. */
-gboolean lb_experiment_hold (LbExperiment *self, const char *why, GCancellable *cancellable, GError **error);
+/* Pauses, tells @message (the snapshots' while it holds), waits until that is ended. */
+gboolean
+lb_experiment_hold (LbExperiment *self, const char *message, GCancellable *cancellable, GError **error);
 
 G_END_DECLS

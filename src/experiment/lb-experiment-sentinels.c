@@ -108,12 +108,14 @@ failed_cb (LbOpticalPath *path,
 {
   LbSentinelWatch *self = user_data;
   g_autofree char *why = describe (sentinel);
+  g_autofree char *message = NULL;
   const gint changes = g_atomic_int_get (&self->changes);
 
   switch (self->place->sentinels.action)
     {
     case LB_SENTINELS_HOLD:
-      return lb_experiment_hold (self->experiment, why, cancellable, error) &&
+      message = g_strdup_printf (_ ("Held. %s. Go on, or abort and calibrate"), why);
+      return lb_experiment_hold (self->experiment, message, cancellable, error) &&
              (g_atomic_int_get (&self->changes) == changes || use_calibrations (self, path, error));
     case LB_SENTINELS_RECALIBRATE:
       /* Not twice at the same place: then it is not the calibration. */

@@ -53,7 +53,7 @@ typedef struct
   GError *store_error;   /* of the writer thread, under lock */
   LbEngineCounts counts; /* of the calibrated phase */
   LbSentinelWatch watch;
-  char *held;         /* why it waits, or NULL; under lock */
+  char *held;         /* what it waits for, or NULL */
   double photons_sum; /* over products, weighted by MACs */
   double electrons_sum;
 } LbExperimentPrivate;
@@ -274,12 +274,12 @@ wait_while_paused (LbExperimentPrivate *private, GCancellable *cancellable, GErr
 
 /* Snapshots are sent in the thread that measures, which is this one. */
 gboolean
-lb_experiment_hold (LbExperiment *self, const char *why, GCancellable *cancellable, GError **error)
+lb_experiment_hold (LbExperiment *self, const char *message, GCancellable *cancellable, GError **error)
 {
   LbExperimentPrivate *private = PRIVATE (self);
   gboolean resumed;
 
-  private->held = g_strdup_printf (_ ("Held. %s. Go on, or abort and calibrate"), why);
+  private->held = g_strdup (message);
   lb_experiment_set_paused (self, TRUE);
   private->next_snapshot_us = 0;
   send_snapshot (self, FALSE);
@@ -494,23 +494,24 @@ partial_cb (const guint32 *rows,
   send_snapshot (self, FALSE);
 }
 
-/* A plane's fault is the operator's to put right: the run waits for that. */
+/* A plane's fault is the operator's to put right: the run waits for that. FALSE: @fault
+ * ends the run. */
 static gboolean
-hold (LbExperimentPrivate *private, GError **fault)
+hold (LbExperiment *self, GCancellable *cancellable, GError **fault)
 {
-  if (private->place->held == NULL || !g_error_matches (*fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE))
+  g_autofree char *message = NULL;
+
+  if (!PRIVATE (self)->place->attended || !g_error_matches (*fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE))
     return FALSE;
-  g_mutex_lock (&private->lock);
-  private->paused = TRUE;
-  g_mutex_unlock (&private->lock);
-  private->place->held (*fault, private->place->held_data);
+  message = g_strdup_printf (_ ("The run is paused; once the light is armed, Resume goes on with it. %s"),
+                             (*fault)->message);
   g_clear_error (fault);
-  return TRUE;
+  return lb_experiment_hold (self, message, cancellable, fault);
 }
 
 /* One product, begun again after each hold. */
 static gboolean
-multiply (LbExperimentPrivate *private,
+multiply (LbExperiment *self,
           LbEngine *engine,
           const LbProduct *product,
           LbMatrix *out,
@@ -518,19 +519,20 @@ multiply (LbExperimentPrivate *private,
           GCancellable *cancellable,
           GError **error)
 {
+  LbExperimentPrivate *private = PRIVATE (self);
   GError *fault = NULL;
 
+  if (!wait_while_paused (private, cancellable, error))
+    return FALSE;
   private->again = FALSE;
   do
     {
-      if (!wait_while_paused (private, cancellable, error))
-        return FALSE;
       *counts = (LbEngineCounts){ 0 };
       if (lb_engine_multiply (engine, product, out, counts, cancellable, &fault))
         return TRUE;
       private->again = TRUE;
     }
-  while (hold (private, &fault));
+  while (hold (self, cancellable, &fault));
   g_propagate_error (error, fault);
   return FALSE;
 }
@@ -556,7 +558,7 @@ measure_step (LbExperiment *self, LbEngine *engine, GCancellable *cancellable, G
     .pairs = part->diagonal ? LB_PAIRS_DIAGONAL : LB_PAIRS_ALL,
   };
 
-  if (!multiply (private, engine, &product, out, &counts, cancellable, error))
+  if (!multiply (self, engine, &product, out, &counts, cancellable, error))
     return FALSE;
   if (private->before)
     return TRUE;

@@ -37,7 +37,7 @@ typedef struct
   guint64 dot_products;  /* measured so far */
   GPtrArray *figures;    /* of LbFigure: scatter first; figures known so far */
   LbQuantities *results; /* so far; the final ones in the last snapshot */
-  gboolean held;         /* paused by itself: a sentinel failed; the message says so */
+  gboolean held;         /* paused by itself: a sentinel failed or a plane is at fault; the message says so */
   gboolean finished;
   /*< private >*/
   gatomicrefcount references;
@@ -86,11 +86,10 @@ typedef struct
   LbSession *session;        /* may be NULL: nothing is stored */
   gboolean uncalibrated_too; /* measure the same with nominal values, for the figure "before calibration" */
   LbSentinelSettings sentinels;
-  /* A plane's fault has paused the run; the light is off and disarmed. The operator
-   * puts it right, arms, and has it go on by lb_experiment_set_paused(). In the
-   * run's thread. NULL: such a fault ends the run. */
-  void (*held) (const GError *fault, gpointer data);
-  gpointer held_data;
+  /* An operator is there to put a plane's fault right, which has switched the light off
+   * and disarmed it: the run holds until lb_experiment_set_paused() ends that. FALSE:
+   * such a fault ends the run. */
+  gboolean attended;
 } LbExperimentPlace;
 
 /* Called in the thread that runs the experiment or the bench's worker, at most
