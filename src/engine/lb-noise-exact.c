@@ -81,26 +81,22 @@ stack_offset (const Stack *self, const Strip *strip, guint part)
 }
 
 static void
-stack_init (Stack *self,
-            LbNoisePlan *plan,
-            guint slot,
-            const LbMatrix *values,
-            float *const largest[2],
-            gsize scales,
-            gsize tile)
+stack_init (Stack *self, LbNoisePlan *plan, gboolean is_source)
 {
+  const LbMatrix *values = is_source ? plan->product->a : plan->product->b;
+
   self->rows = values->rows / plan->heads;
   for (guint part = 0; part < 2; part++)
-    for (gsize i = 0; i < scales && !self->has[part]; i++)
-      self->has[part] = largest[part][i] > 0;
+    self->has[part] = lb_noise_plan_has_part (plan, is_source, part);
   self->parts = (gsize) self->has[0] + (gsize) self->has[1];
-  self->strip = tile / MAX (self->parts, 1);
-  self->values = lb_noise_scratch_get (plan->scratch, slot, values->rows * self->parts, plan->depth);
+  self->strip = (is_source ? TILE_ROWS : TILE_COLUMNS) / MAX (self->parts, 1);
+  self->values = lb_noise_scratch_get (plan->scratch, is_source ? SLOT_SOURCE : SLOT_WEIGHT,
+                                       values->rows * self->parts, plan->depth);
 }
 
-/* Codes and splits one row of an operand into @parts, (2, depth). */
+/* Codes and splits one row of an operand; @parts: where each part goes, (depth). */
 static void
-split_row (
+split_operand_row (
     const LbNoisePlan *plan, gboolean is_source, const LbMatrix *values, gsize row, float *const parts[2])
 {
   const LbNoiseCoding *coding = is_source ? &plan->source_coding : &plan->weight_coding;
@@ -115,8 +111,10 @@ split_row (
 
 /* Fills a stack, and adds up the rows of the source. */
 static void
-stack_fill (const Stack *self, const LbNoisePlan *plan, gboolean is_source, const LbMatrix *values)
+stack_fill (const Stack *self, const LbNoisePlan *plan, gboolean is_source)
 {
+  const LbMatrix *values = is_source ? plan->product->a : plan->product->b;
+
 #pragma omp parallel num_threads(lb_numerics_get_threads_for(values->rows * values->columns))
   {
     g_autofree float *dark = g_new (float, plan->depth);
@@ -132,7 +130,7 @@ stack_fill (const Stack *self, const LbNoisePlan *plan, gboolean is_source, cons
           if (self->has[part])
             parts[part] = lb_matrix_row (self->values, strip.first + stack_offset (self, &strip, part) +
                                                            in_head - strip.in_head);
-        split_row (plan, is_source, values, row, parts);
+        split_operand_row (plan, is_source, values, row, parts);
       }
   }
 }
@@ -270,14 +268,13 @@ clear_out (LbMatrix *out)
 void
 lb_noise_run_exact (LbNoisePlan *plan)
 {
-  const LbProduct *product = plan->product;
   double means[LB_NOISE_PASSES] = { 0 };
-  Exact self = { .plan = plan, .key = lb_product_random_key (product) };
+  Exact self = { .plan = plan, .key = lb_product_random_key (plan->product) };
 
-  stack_init (&self.source, plan, SLOT_SOURCE, product->a, plan->source_largest, product->a->rows, TILE_ROWS);
-  stack_init (&self.weight, plan, SLOT_WEIGHT, product->b, plan->weight_largest, plan->heads, TILE_COLUMNS);
-  stack_fill (&self.source, plan, TRUE, product->a);
-  stack_fill (&self.weight, plan, FALSE, product->b);
+  stack_init (&self.source, plan, TRUE);
+  stack_init (&self.weight, plan, FALSE);
+  stack_fill (&self.source, plan, TRUE);
+  stack_fill (&self.weight, plan, FALSE);
   if (self.source.parts > 0 && self.weight.parts > 0)
     run_tiles (&self, means);
   else

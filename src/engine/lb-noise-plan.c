@@ -104,17 +104,22 @@ lb_noise_plan_get_threads (const LbNoisePlan *self)
 }
 
 gboolean
+lb_noise_plan_has_part (const LbNoisePlan *self, gboolean is_source, guint part)
+{
+  const float *largest = is_source ? self->source_largest[part] : self->weight_largest[part];
+  const gsize count = is_source ? self->product->a->rows : self->heads;
+  gsize i = 0;
+
+  while (i < count && !(largest[i] > 0))
+    i++;
+  return i < count;
+}
+
+gboolean
 lb_noise_plan_has_pass (const LbNoisePlan *self, guint pass)
 {
-  const float *source = self->source_largest[lb_noise_source_part (pass)];
-  const float *weight = self->weight_largest[lb_noise_weight_part (pass)];
-  gboolean has_source = FALSE, has_weight = FALSE;
-
-  for (gsize row = 0; row < self->product->a->rows && !has_source; row++)
-    has_source = source[row] > 0;
-  for (guint head = 0; head < self->heads && !has_weight; head++)
-    has_weight = weight[head] > 0;
-  return has_source && has_weight;
+  return lb_noise_plan_has_part (self, TRUE, lb_noise_source_part (pass)) &&
+         lb_noise_plan_has_part (self, FALSE, lb_noise_weight_part (pass));
 }
 
 gboolean

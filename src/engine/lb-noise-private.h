@@ -116,6 +116,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbNoisePlan, lb_noise_plan_clear)
 
 /* Threads for its loops over operands and results. */
 guint lb_noise_plan_get_threads (const LbNoisePlan *self);
+/* Whether any value of a part of the source, or of the weights, is above 0. */
+gboolean lb_noise_plan_has_part (const LbNoisePlan *self, gboolean is_source, guint part);
 /* Whether the pass can add anything to the result. */
 gboolean lb_noise_plan_has_pass (const LbNoisePlan *self, guint pass);
 gboolean lb_noise_plan_has_shot_noise (const LbNoisePlan *self);
