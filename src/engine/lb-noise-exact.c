@@ -203,27 +203,6 @@ run_tile (
     }
 }
 
-static void
-finish (const Exact *self, const double measured[LB_NOISE_PASSES])
-{
-  const LbNoisePlan *plan = self->plan;
-
-#pragma omp parallel num_threads(lb_noise_plan_get_threads(plan))
-  {
-    g_autofree float *numbers = g_new (float, plan->outputs);
-
-#pragma omp for schedule(static)
-    for (gsize row = 0; row < plan->out->rows; row++)
-      {
-        double means[LB_NOISE_PASSES];
-
-        lb_noise_plan_choose_means (plan, (guint) (row / plan->rows), measured, means);
-        lb_noise_plan_finish_row (plan, self->key, row, 0, plan->outputs,
-                                  lb_noise_plan_sigma (plan, row, means), numbers);
-      }
-  }
-}
-
 /* All tiles; the sums are added up in the order of the tiles, so that they do not
  * depend on who worked on which. */
 static void
@@ -279,7 +258,7 @@ lb_noise_run_exact (LbNoisePlan *plan)
     run_tiles (&self, means);
   else
     clear_out (plan->out);
-  finish (&self, means);
+  lb_noise_plan_finish (plan, self.key, means, NULL);
   lb_matrix_unref (self.source.values);
   lb_matrix_unref (self.weight.values);
 }

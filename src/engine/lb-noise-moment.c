@@ -250,57 +250,14 @@ has_enough_counts (const Moment *self)
   return (double) few <= FEW_ROWS * (double) plan->out->rows;
 }
 
-LB_TARGET_CLONES
+/* Means of the passes over all results. */
 static void
-add_shot_noise (float *values, const float *variance, const float *numbers, float gaussian, gsize count)
+find_means (const Moment *self, double means[LB_NOISE_PASSES])
 {
-  for (gsize i = 0; i < count; i++)
-    values[i] += sqrtf (variance[i] + gaussian) * numbers[i];
-}
+  const gsize rows = self->plan->out->rows;
 
-/* Noise and range for one row. @numbers: (outputs), overwritten. */
-static void
-finish_row (const Moment *self, gsize row, float sigma, float *numbers)
-{
-  const LbNoisePlan *plan = self->plan;
-  const gsize count = plan->outputs;
-
-  if (self->variance != NULL)
-    {
-      const guint64 stream =
-          lb_product_random_stream (plan->product, (guint) (row / plan->rows), LB_DRAW_GAUSSIAN);
-
-      lb_random_normal_fill (self->key, stream,
-                             lb_product_random_index (plan->product, row % plan->rows, count), count,
-                             numbers);
-      add_shot_noise (lb_matrix_row (plan->out, row), lb_matrix_row (self->variance, row), numbers,
-                      sigma * sigma, count);
-      sigma = 0;
-    }
-  lb_noise_plan_finish_row (plan, self->key, row, 0, count, sigma, numbers);
-}
-
-static void
-finish (const Moment *self)
-{
-  const LbNoisePlan *plan = self->plan;
-  double measured[LB_NOISE_PASSES] = { 0 };
-
-  for (gsize i = 0; i < plan->out->rows * LB_NOISE_PASSES; i++)
-    measured[i % LB_NOISE_PASSES] += self->row_means[i] / (double) plan->out->rows;
-#pragma omp parallel num_threads(lb_noise_plan_get_threads(plan))
-  {
-    g_autofree float *numbers = g_new (float, plan->outputs);
-
-#pragma omp for schedule(static)
-    for (gsize row = 0; row < plan->out->rows; row++)
-      {
-        double means[LB_NOISE_PASSES];
-
-        lb_noise_plan_choose_means (plan, (guint) (row / plan->rows), measured, means);
-        finish_row (self, row, lb_noise_plan_sigma (plan, row, means), numbers);
-      }
-  }
+  for (gsize i = 0; i < rows * LB_NOISE_PASSES; i++)
+    means[i % LB_NOISE_PASSES] += self->row_means[i] / (double) rows;
 }
 
 /* One tile of the means or of the variances. */
@@ -342,6 +299,7 @@ lb_noise_run_moment (LbNoisePlan *plan)
 {
   const LbProduct *product = plan->product;
   LbNoiseScratch *scratch = plan->scratch;
+  double means[LB_NOISE_PASSES] = { 0 };
   gboolean enough;
   Moment self = {
     .plan = plan,
@@ -360,7 +318,8 @@ lb_noise_run_moment (LbNoisePlan *plan)
   if (enough)
     {
       run_tiles (&self);
-      finish (&self);
+      find_means (&self, means);
+      lb_noise_plan_finish (plan, self.key, means, self.variance);
     }
   lb_matrix_unref (self.source_mean);
   lb_matrix_unref (self.source_variance);

@@ -143,8 +143,10 @@ lb_noise_plan_unit (const LbNoisePlan *self, gsize row, guint pass)
          self->weight_largest[lb_noise_weight_part (pass)][row / self->rows];
 }
 
-float
-lb_noise_plan_sigma (const LbNoisePlan *self, gsize row, const double means[LB_NOISE_PASSES])
+/* Standard deviation of the merged Gaussian noise of a row; @means: of its passes,
+ * in normalised units. */
+static float
+find_sigma (const LbNoisePlan *self, gsize row, const double means[LB_NOISE_PASSES])
 {
   double variance = 0;
 
@@ -157,11 +159,13 @@ lb_noise_plan_sigma (const LbNoisePlan *self, gsize row, const double means[LB_N
   return (float) sqrt (variance);
 }
 
-void
-lb_noise_plan_choose_means (const LbNoisePlan *self,
-                            guint head,
-                            const double measured[LB_NOISE_PASSES],
-                            double means[LB_NOISE_PASSES])
+/* The means that the Gaussian noise of @head is in proportion to: those of the
+ * product where they are calibrated, else @measured. */
+static void
+choose_means (const LbNoisePlan *self,
+              guint head,
+              const double measured[LB_NOISE_PASSES],
+              double means[LB_NOISE_PASSES])
 {
   for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
     means[pass] = self->sigma_mean == LB_SIGMA_CALIBRATED
@@ -179,6 +183,14 @@ add_noise (float *values, const float *numbers, float sigma, gsize count)
 
 LB_TARGET_CLONES
 static void
+add_shot_noise (float *values, const float *variance, const float *numbers, float gaussian, gsize count)
+{
+  for (gsize i = 0; i < count; i++)
+    values[i] += sqrtf (variance[i] + gaussian) * numbers[i];
+}
+
+LB_TARGET_CLONES
+static void
 clamp_values (float *values, float low, float high, gsize count)
 {
   for (gsize i = 0; i < count; i++)
@@ -189,27 +201,49 @@ clamp_values (float *values, float low, float high, gsize count)
     }
 }
 
-void
-lb_noise_plan_finish_row (const LbNoisePlan *self,
-                          LbRandomKey key,
-                          gsize row,
-                          gsize column,
-                          gsize count,
-                          float sigma,
-                          float *numbers)
+/* @variance: shot variances of the row, or NULL; @numbers: (outputs), overwritten. */
+static void
+finish_row (
+    const LbNoisePlan *self, LbRandomKey key, gsize row, float sigma, const float *variance, float *numbers)
 {
-  float *values = lb_matrix_row (self->out, row) + column;
+  const gsize count = self->outputs;
+  float *values = lb_matrix_row (self->out, row);
   const float *ranges = self->product->ranges;
 
-  if (sigma > 0)
+  if (sigma > 0 || variance != NULL)
     {
       const guint64 stream =
           lb_product_random_stream (self->product, (guint) (row / self->rows), LB_DRAW_GAUSSIAN);
-      const guint64 first = lb_product_random_index (self->product, row % self->rows, self->outputs);
+      const guint64 first = lb_product_random_index (self->product, row % self->rows, count);
 
-      lb_random_normal_fill (key, stream, first + column, count, numbers);
-      add_noise (values, numbers, sigma, count);
+      lb_random_normal_fill (key, stream, first, count, numbers);
+      if (variance != NULL)
+        add_shot_noise (values, variance, numbers, sigma * sigma, count);
+      else
+        add_noise (values, numbers, sigma, count);
     }
   if (ranges != NULL)
     clamp_values (values, ranges[4], ranges[5], count);
+}
+
+void
+lb_noise_plan_finish (const LbNoisePlan *self,
+                      LbRandomKey key,
+                      const double measured[LB_NOISE_PASSES],
+                      const LbMatrix *variance)
+{
+#pragma omp parallel num_threads(lb_noise_plan_get_threads(self))
+  {
+    g_autofree float *numbers = g_new (float, self->outputs);
+
+#pragma omp for schedule(static)
+    for (gsize row = 0; row < self->out->rows; row++)
+      {
+        double means[LB_NOISE_PASSES];
+
+        choose_means (self, (guint) (row / self->rows), measured, means);
+        finish_row (self, key, row, find_sigma (self, row, means),
+                    variance != NULL ? lb_matrix_row (variance, row) : NULL, numbers);
+      }
+  }
 }

@@ -126,24 +126,13 @@ gboolean lb_noise_plan_has_shot_noise (const LbNoisePlan *self);
 double lb_noise_plan_scale (const LbNoisePlan *self, gsize row, guint part);
 /* x_max w_max of a row and pass, without its sign. */
 float lb_noise_plan_unit (const LbNoisePlan *self, gsize row, guint pass);
-/* Standard deviation of the merged Gaussian noise of a row; @means: of its
- * passes, in normalised units. */
-float lb_noise_plan_sigma (const LbNoisePlan *self, gsize row, const double means[LB_NOISE_PASSES]);
-/* The means that the Gaussian noise of @head is in proportion to: those of the
- * product where they are calibrated, else @measured. */
-void lb_noise_plan_choose_means (const LbNoisePlan *self,
-                                 guint head,
-                                 const double measured[LB_NOISE_PASSES],
-                                 double means[LB_NOISE_PASSES]);
-/* Adds Gaussian noise to values of row @row from @column on and clamps them;
- * @numbers: (count), overwritten. */
-void lb_noise_plan_finish_row (const LbNoisePlan *self,
-                               LbRandomKey key,
-                               gsize row,
-                               gsize column,
-                               gsize count,
-                               float sigma,
-                               float *numbers);
+/* Adds Gaussian noise to all results and clamps them to their range. @measured: means
+ * of the passes, in normalised units, over all of the product. @variance: (nullable)
+ * of the shot noise, (heads rows, outputs): then one number stands for both. */
+void lb_noise_plan_finish (const LbNoisePlan *self,
+                           LbRandomKey key,
+                           const double measured[LB_NOISE_PASSES],
+                           const LbMatrix *variance);
 
 void lb_noise_run_exact (LbNoisePlan *self);
 /* FALSE, with nothing done: more than 1 % of the rows have a pass with fewer than
