@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calibration-fixture.h"
 
+#include <lb-random.h>
 #include <lb-simulated-truth.h>
+#include <math.h>
 #include <string.h>
 
 static char *
@@ -91,4 +93,51 @@ calibration_world_run (CalibrationWorld *world, const char *step)
   g_assert_cmpint (lb_calibration_get_verdict (result), !=, LB_VERDICT_FAIL);
   /* The set holds it. */
   return result;
+}
+
+LbDevice *
+calibration_world_get_camera (CalibrationWorld *world)
+{
+  return lb_bench_get_device (world->bench, LB_ROLE_CAMERA);
+}
+
+double
+calibration_world_get_truth (CalibrationWorld *world, const char *name)
+{
+  return lb_simulated_truth_get_parameter (calibration_world_get_camera (world), name);
+}
+
+LbOpticalPath *
+calibration_world_new_path (CalibrationWorld *world)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbOpticsModel) model = lb_calibration_set_make_model (world->set, world->bench, TRUE, &error);
+  LbOpticalPath *path;
+
+  g_assert_no_error (error);
+  path = lb_optical_path_new (world->bench, model);
+  lb_optical_path_set_ordinal (path, 1000);
+  return path;
+}
+
+double
+calibration_get_value (LbCalibration *result, const char *name)
+{
+  return lb_quantities_get (lb_calibration_values (result), name, NAN);
+}
+
+LbMatrix *
+calibration_fixture_new_matrix (gsize rows, gsize columns, guint64 seed, guint64 stream, float low)
+{
+  LbMatrix *matrix = lb_matrix_new (rows, columns);
+
+  for (gsize row = 0; row < rows; row++)
+    {
+      float *values = lb_matrix_row (matrix, row);
+
+      lb_random_uniform_fill (lb_random_key (seed), stream, row * columns, columns, values);
+      for (gsize i = 0; i < columns; i++)
+        values[i] = low + (1 - low) * values[i];
+    }
+  return matrix;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lb-calibration.h>
+#include <lb-optical-path.h>
 
 G_BEGIN_DECLS
 
@@ -25,6 +26,15 @@ void calibration_world_free (CalibrationWorld *world);
 /* Runs @step and all that it needs, as far as they are not in force; the result
  * belongs to the world. */
 LbCalibration *calibration_world_run (CalibrationWorld *world, const char *step);
+LbDevice *calibration_world_get_camera (CalibrationWorld *world);
+/* The true value of a parameter of the world. */
+double calibration_world_get_truth (CalibrationWorld *world, const char *name);
+/* A path by what is in force on it; transfer full. */
+LbOpticalPath *calibration_world_new_path (CalibrationWorld *world);
+/* A value of a result; NAN if it has none of that name. */
+double calibration_get_value (LbCalibration *result, const char *name);
+/* Uniform between @low and 1; @seed and @stream as of lb_random_key(). */
+LbMatrix *calibration_fixture_new_matrix (gsize rows, gsize columns, guint64 seed, guint64 stream, float low);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CalibrationWorld, calibration_world_free)
 
 G_END_DECLS

@@ -299,24 +299,6 @@ typedef struct
   guint64 seed;
 } Case;
 
-static LbDevice *
-camera_of (CalibrationWorld *world)
-{
-  return lb_bench_get_device (world->bench, LB_ROLE_CAMERA);
-}
-
-static double
-truth (CalibrationWorld *world, const char *name)
-{
-  return lb_simulated_truth_get_parameter (camera_of (world), name);
-}
-
-static double
-value (LbCalibration *result, const char *name)
-{
-  return lb_quantities_get (lb_calibration_values (result), name, NAN);
-}
-
 static gboolean
 passed (LbCalibration *result)
 {
@@ -337,10 +319,11 @@ check_off (LbCalibration *result, const char *what, double off, double limit)
 static double
 true_watts (CalibrationWorld *world, double level)
 {
-  LbDevice *camera = camera_of (world);
+  LbDevice *camera = calibration_world_get_camera (world);
   LbModulatorCaps source, weight;
   const double per_us = lb_simulated_truth_electrons (camera, level, 1) /
-                        truth (world, "quantum_efficiency") / truth (world, "path_transmission");
+                        calibration_world_get_truth (world, "quantum_efficiency") /
+                        calibration_world_get_truth (world, "path_transmission");
   double sum = 0;
   const guint grid = 160;
 
@@ -356,38 +339,40 @@ true_watts (CalibrationWorld *world, double level)
       if (sx > -0.5 && sy > -0.5 && sx < source.width - 0.5 && sy < source.height - 0.5)
         sum += lb_simulated_truth_light (camera, x, y);
     }
-  sum *= (double) weight.width * weight.height / (grid * grid) * (1 - truth (world, "source_load"));
-  return sum * per_us * 1e6 * 1.98644586e-25 / (truth (world, "wavelength_nm") * 1e-9);
+  sum *= (double) weight.width * weight.height / (grid * grid) *
+         (1 - calibration_world_get_truth (world, "source_load"));
+  return sum * per_us * 1e6 * 1.98644586e-25 / (calibration_world_get_truth (world, "wavelength_nm") * 1e-9);
 }
 
 static void
 check_light (CalibrationWorld *world)
 {
   LbCalibration *light = calibration_world_run (world, "light");
-  const double threshold = truth (world, "light_threshold");
-  const double usual = value (light, "usual_level");
-  double jitter = truth (world, "light_rin");
+  const double threshold = calibration_world_get_truth (world, "light_threshold");
+  const double usual = calibration_get_value (light, "usual_level");
+  double jitter = calibration_world_get_truth (world, "light_rin");
 
   /* The meter's own calibration and what the light drifts by are not the step's.
    * On small planes the simulated meter's blocks are too coarse to compare with. */
   if (lb_setup_get_fidelity (world->setup) == LB_FIDELITY_PIXEL)
     check_off (light, "power",
-               fabs (1e-6 * value (light, "power") / true_watts (world, 50) /
-                         (1 + truth (world, "power_meter_error")) -
+               fabs (1e-6 * calibration_get_value (light, "power") / true_watts (world, 50) /
+                         (1 + calibration_world_get_truth (world, "power_meter_error")) -
                      1),
-               0.02 + truth (world, "light_drift") * 2.5);
-  g_test_message ("jitter %.3f of %.3f %%", value (light, "jitter"), 100 * jitter);
-  g_assert_cmpfloat (fabs (value (light, "jitter") / (100 * jitter) - 1), <, 0.3);
+               0.02 + calibration_world_get_truth (world, "light_drift") * 2.5);
+  g_test_message ("jitter %.3f of %.3f %%", calibration_get_value (light, "jitter"), 100 * jitter);
+  g_assert_cmpfloat (fabs (calibration_get_value (light, "jitter") / (100 * jitter) - 1), <, 0.3);
   if (lb_bench_get_device (world->bench, LB_ROLE_LIGHT) == NULL)
     return;
   for (double level = 10; level <= 80; level += 10)
     {
-      const double found = value (light, "slope") * (level - value (light, "threshold"));
+      const double found =
+          calibration_get_value (light, "slope") * (level - calibration_get_value (light, "threshold"));
 
       check_off (light, "power at a set point", fabs (found / (level - threshold) * (usual - threshold) - 1),
                  0.02);
     }
-  g_assert_cmpfloat (fabs (value (light, "threshold") - threshold), <, 0.1);
+  g_assert_cmpfloat (fabs (calibration_get_value (light, "threshold") - threshold), <, 0.1);
 }
 
 static void
@@ -404,13 +389,13 @@ check_timing (CalibrationWorld *world)
       g_autofree char *settling_name = g_strdup_printf ("%s_settling", names[role]);
       g_autofree char *frame_name = g_strdup_printf ("%s_frame", names[role]);
       g_autofree char *latency_name = g_strdup_printf ("%s_latency", names[role]);
-      const double settling_ms = 1e-3 * truth (world, tau_name) * log (500);
-      const double latency_ms = value (timing, latency_name);
+      const double settling_ms = 1e-3 * calibration_world_get_truth (world, tau_name) * log (500);
+      const double latency_ms = calibration_get_value (timing, latency_name);
 
       /* Within 20 %, or a frame of those that the camera follows it with. */
       check_off (timing, settling_name,
-                 fabs (value (timing, settling_name) - settling_ms) /
-                     MAX (settling_ms, 5 * value (timing, frame_name)),
+                 fabs (calibration_get_value (timing, settling_name) - settling_ms) /
+                     MAX (settling_ms, 5 * calibration_get_value (timing, frame_name)),
                  0.2);
       /* Two frames of the display after the next one of its grid. */
       g_test_message ("%s latency %.1f ms", names[role], latency_ms);
@@ -419,9 +404,9 @@ check_timing (CalibrationWorld *world)
       g_assert_true (in_force.measured[role]);
       g_assert_cmpfloat (in_force.settling_us[role], >, 980 * settling_ms);
       g_assert_cmpfloat (in_force.settling_us[role], <,
-                         1500 * settling_ms + 1000 * value (timing, frame_name));
+                         1500 * settling_ms + 1000 * calibration_get_value (timing, frame_name));
     }
-  g_assert_cmpfloat (value (timing, "frame_age"), <, 1000 / 60.0);
+  g_assert_cmpfloat (calibration_get_value (timing, "frame_age"), <, 1000 / 60.0);
   g_assert_cmpstr (lb_quantities_get_text (lb_calibration_values (timing), "shutter"), ==, "global");
 }
 
@@ -429,20 +414,24 @@ static void
 check_photon_transfer (CalibrationWorld *world)
 {
   LbCalibration *transfer = calibration_world_run (world, "photon-transfer");
-  const double per_dn = truth (world, "electrons_per_dn");
-  const double well = MIN (truth (world, "full_well"), (4095 - truth (world, "offset_dn")) * per_dn);
-  const double efficiency = truth (world, "quantum_efficiency") * truth (world, "path_transmission") *
-                            (1 - truth (world, "polarisation_loss")) /
-                            (1 + truth (world, "power_meter_error"));
+  const double per_dn = calibration_world_get_truth (world, "electrons_per_dn");
+  const double well = MIN (calibration_world_get_truth (world, "full_well"),
+                           (4095 - calibration_world_get_truth (world, "offset_dn")) * per_dn);
+  const double efficiency = calibration_world_get_truth (world, "quantum_efficiency") *
+                            calibration_world_get_truth (world, "path_transmission") *
+                            (1 - calibration_world_get_truth (world, "polarisation_loss")) /
+                            (1 + calibration_world_get_truth (world, "power_meter_error"));
 
-  check_off (transfer, "electrons per DN", fabs (value (transfer, "electrons_per_dn") / per_dn - 1), 0.02);
-  check_off (transfer, "saturation capacity", fabs (value (transfer, "saturation_capacity") / well - 1),
-             0.02);
+  check_off (transfer, "electrons per DN",
+             fabs (calibration_get_value (transfer, "electrons_per_dn") / per_dn - 1), 0.02);
+  check_off (transfer, "saturation capacity",
+             fabs (calibration_get_value (transfer, "saturation_capacity") / well - 1), 0.02);
   /* Reflection and what the weight plane's maximum is short of 1 are in it, too. */
   check_off (transfer, "electrons per photon",
-             fabs (value (transfer, "electrons_per_photon") / efficiency - 1), 0.03);
-  g_assert_cmpfloat (value (transfer, "linearity_error"), <, 1.5);
-  g_assert_cmpfloat (fabs (value (transfer, "signal_fluctuation") / 100 - truth (world, "speckle_contrast")),
+             fabs (calibration_get_value (transfer, "electrons_per_photon") / efficiency - 1), 0.03);
+  g_assert_cmpfloat (calibration_get_value (transfer, "linearity_error"), <, 1.5);
+  g_assert_cmpfloat (fabs (calibration_get_value (transfer, "signal_fluctuation") / 100 -
+                           calibration_world_get_truth (world, "speckle_contrast")),
                      <, 0.005);
 }
 
@@ -457,11 +446,12 @@ check_model (CalibrationWorld *world)
   calibration_world_run (world, "alignment");
   model = lb_calibration_set_make_model (world->set, world->bench, TRUE, &error);
   g_assert_no_error (error);
-  g_assert_cmpfloat (model->electrons_per_dn, ==, value (transfer, "electrons_per_dn"));
+  g_assert_cmpfloat (model->electrons_per_dn, ==, calibration_get_value (transfer, "electrons_per_dn"));
   g_assert_cmpfloat_with_epsilon (model->quantum_efficiency * model->path_transmission,
-                                  value (transfer, "electrons_per_photon"), 1e-9);
+                                  calibration_get_value (transfer, "electrons_per_photon"), 1e-9);
   g_assert_false (model->photons_nominal);
-  g_assert_cmpfloat (fabs (model->read_noise / truth (world, "read_noise") - 1), <, 0.05);
+  g_assert_cmpfloat (fabs (model->read_noise / calibration_world_get_truth (world, "read_noise") - 1), <,
+                     0.05);
 }
 
 static void
@@ -488,9 +478,9 @@ test_rolling (void)
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 11, changes);
   LbCalibration *timing = calibration_world_run (world, "timing");
 
-  g_test_message ("readout %.2f ms", value (timing, "readout"));
+  g_test_message ("readout %.2f ms", calibration_get_value (timing, "readout"));
   g_assert_cmpstr (lb_quantities_get_text (lb_calibration_values (timing), "shutter"), ==, "rolling");
-  g_assert_cmpfloat (fabs (value (timing, "readout") / 12 - 1), <, 0.2);
+  g_assert_cmpfloat (fabs (calibration_get_value (timing, "readout") / 12 - 1), <, 0.2);
 }
 
 /* The setup file is wrong by a factor, either way. */
@@ -503,10 +493,14 @@ test_timing_surprise (void)
   LbCalibration *timing = calibration_world_run (world, "timing");
 
   check_off (timing, "source",
-             fabs (1e3 * value (timing, "source_settling") / truth (world, "source_tau_us") / log (500) - 1),
+             fabs (1e3 * calibration_get_value (timing, "source_settling") /
+                       calibration_world_get_truth (world, "source_tau_us") / log (500) -
+                   1),
              0.2);
   check_off (timing, "weight",
-             fabs (1e3 * value (timing, "weight_settling") / truth (world, "weight_tau_us") / log (500) - 1),
+             fabs (1e3 * calibration_get_value (timing, "weight_settling") /
+                       calibration_world_get_truth (world, "weight_tau_us") / log (500) -
+                   1),
              0.2);
 }
 
@@ -520,8 +514,10 @@ test_warm_up (void)
   LbCalibration *light = calibration_world_run (world, "light");
 
   /* At an hour from its start a third of the warm-up is still to come. */
-  g_assert_cmpfloat (value (light, "drift"), <, 1.5);
-  g_assert_cmpfloat (fabs (value (light, "threshold") - truth (world, "light_threshold")), <, 0.1);
+  g_assert_cmpfloat (calibration_get_value (light, "drift"), <, 1.5);
+  g_assert_cmpfloat (fabs (calibration_get_value (light, "threshold") -
+                           calibration_world_get_truth (world, "light_threshold")),
+                     <, 0.1);
 }
 
 /* Fast drift: the light is not stable, and that is said; the set points are right all the same. */
@@ -535,7 +531,9 @@ test_drift (void)
 
   g_assert_cmpint (lb_calibration_get_verdict (light), ==, LB_VERDICT_WARN);
   g_assert_nonnull (strstr (lb_calibration_get_message (light), "not stable"));
-  g_assert_cmpfloat (fabs (value (light, "threshold") - truth (world, "light_threshold")), <, 0.2);
+  g_assert_cmpfloat (fabs (calibration_get_value (light, "threshold") -
+                           calibration_world_get_truth (world, "light_threshold")),
+                     <, 0.2);
   check_photon_transfer (world);
 }
 
@@ -544,7 +542,7 @@ test_dropped (void)
 {
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 15, NULL);
 
-  g_assert_true (lb_simulated_set_fault (camera_of (world), "drop-frames", TRUE));
+  g_assert_true (lb_simulated_set_fault (calibration_world_get_camera (world), "drop-frames", TRUE));
   check_light (world);
   check_timing (world);
   check_photon_transfer (world);
@@ -565,13 +563,15 @@ test_speckle (void)
   transfer =
       lb_calibration_run_step (world->bench, world->set, "photon-transfer", 9, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
-  off = fabs (value (transfer, "electrons_per_dn") / truth (world, "electrons_per_dn") - 1);
+  off = fabs (calibration_get_value (transfer, "electrons_per_dn") /
+                  calibration_world_get_truth (world, "electrons_per_dn") -
+              1);
   g_test_message ("off by %.4f, residual %.2f %%. %s", off, lb_calibration_get_residual (transfer),
                   lb_calibration_get_message (transfer));
   g_assert_cmpfloat (100 * off, <, 3 * MAX (lb_calibration_get_residual (transfer), 2));
   g_assert_cmpint (lb_calibration_get_verdict (transfer), !=, LB_VERDICT_PASS);
   /* And strong enough that a slope without the square would be twice as steep. */
-  g_assert_cmpfloat (value (transfer, "signal_fluctuation"), >, 6);
+  g_assert_cmpfloat (calibration_get_value (transfer, "signal_fluctuation"), >, 6);
 }
 
 /* The well is smaller than the converter's range. */
@@ -585,7 +585,10 @@ test_full_well (void)
   g_assert_cmpstr (lb_quantities_get_text (lb_calibration_values (transfer), "saturation_by"), ==,
                    "full well");
   check_off (transfer, "full well",
-             fabs (value (transfer, "saturation_capacity") / truth (world, "full_well") - 1), 0.02);
+             fabs (calibration_get_value (transfer, "saturation_capacity") /
+                       calibration_world_get_truth (world, "full_well") -
+                   1),
+             0.02);
 }
 
 static void
@@ -596,15 +599,17 @@ test_no_meter (void)
   g_autoptr (LbOpticsModel) model = NULL;
   g_autoptr (GError) error = NULL;
   LbCalibration *light = calibration_world_run (world, "light");
-  const double threshold = truth (world, "light_threshold");
+  const double threshold = calibration_world_get_truth (world, "light_threshold");
 
-  g_assert_true (isnan (value (light, "power")));
+  g_assert_true (isnan (calibration_get_value (light, "power")));
   check_off (light, "power at a set point",
-             fabs (value (light, "slope") * (30 - value (light, "threshold")) / (30 - threshold) *
-                       (value (light, "usual_level") - threshold) -
+             fabs (calibration_get_value (light, "slope") *
+                       (30 - calibration_get_value (light, "threshold")) / (30 - threshold) *
+                       (calibration_get_value (light, "usual_level") - threshold) -
                    1),
              0.02);
-  g_assert_true (isnan (value (calibration_world_run (world, "photon-transfer"), "electrons_per_photon")));
+  g_assert_true (isnan (
+      calibration_get_value (calibration_world_run (world, "photon-transfer"), "electrons_per_photon")));
   calibration_world_run (world, "alignment");
   model = lb_calibration_set_make_model (world->set, world->bench, TRUE, &error);
   g_assert_no_error (error);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <glib/gstdio.h>
 #include <lb-simulated.h>
 #include <lb-workflow.h>
+
+#include "folder-fixture.h"
 
 /* What ends a step in its middle: the operator, an unplugged device, a power trip.
  * The light is off, the earlier calibration is still in force, the session is whole. */
@@ -108,24 +109,6 @@ interrupt (Case *self, const LbCalibrationStep *step, const Interrupt *how)
 }
 
 static void
-remove_folder (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      if (g_file_test (child, G_FILE_TEST_IS_DIR))
-        remove_folder (child);
-      else
-        g_unlink (child);
-    }
-  g_rmdir (path);
-}
-
-static void
 test_interrupts (void)
 {
   const LbBenchOptions options = { .seed = 1, .world_seed = 1, .start_us = 3600 * (gint64) G_USEC_PER_SEC };
@@ -163,7 +146,7 @@ test_interrupts (void)
   g_object_unref (self.session);
   g_object_unref (self.set);
   g_object_unref (self.bench);
-  remove_folder (folder);
+  folder_fixture_remove (folder);
 }
 
 int

@@ -45,12 +45,6 @@ get_world (gconstpointer data)
   return worlds[i];
 }
 
-static LbDevice *
-camera_of (CalibrationWorld *world)
-{
-  return lb_bench_get_device (world->bench, LB_ROLE_CAMERA);
-}
-
 /* ---- Dark ------------------------------------------------------------------ */
 
 static void
@@ -58,7 +52,7 @@ test_dark (gconstpointer data)
 {
   CalibrationWorld *world = get_world (data);
   LbCalibration *dark = calibration_world_run (world, "dark");
-  LbDevice *camera = camera_of (world);
+  LbDevice *camera = calibration_world_get_camera (world);
   const LbMatrix *offset = lb_calibration_get_array (dark, "offset");
   const LbMatrix *defects = lb_calibration_get_array (dark, "defects");
   g_autofree guint8 *defective = g_malloc0 (offset->rows * offset->columns);
@@ -144,7 +138,7 @@ check_alignment (CalibrationWorld *world)
   const double source_height = lb_quantities_get (values, "source_height", 0);
   const double width = lb_quantities_get (values, "weight_width", 0);
   const double height = lb_quantities_get (values, "weight_height", 0);
-  LbDevice *camera = camera_of (world);
+  LbDevice *camera = calibration_world_get_camera (world);
   LbPlaneMap composed, to_camera;
   LbCameraCaps caps;
   double error, middle, corner = 0;
@@ -200,7 +194,7 @@ cell_truth_init (CellTruth *truth, CalibrationWorld *world, gboolean calibrated)
   g_autoptr (GError) error = NULL;
   LbCameraCaps caps;
 
-  truth->camera = camera_of (world);
+  truth->camera = calibration_world_get_camera (world);
   truth->model = lb_calibration_set_make_model (world->set, world->bench, calibrated, &error);
   g_assert_no_error (error);
   truth->layout = lb_layout_new_cells (truth->model, &error);

@@ -24,30 +24,12 @@ typedef struct
   const char *says;       /* words of a step that did not pass; NULL: none failed */
 } Trouble;
 
-static LbDevice *
-camera_of (CalibrationWorld *world)
-{
-  return lb_bench_get_device (world->bench, LB_ROLE_CAMERA);
-}
-
-static double
-truth (CalibrationWorld *world, const char *name)
-{
-  return lb_simulated_truth_get_parameter (camera_of (world), name);
-}
-
-static double
-value (LbCalibration *result, const char *name)
-{
-  return lb_quantities_get (lb_calibration_values (result), name, NAN);
-}
-
 /* rms distance between a map that was found and the true one, over the points of the
  * weight plane that both planes and the camera reach. */
 static double
 compare_maps (CalibrationWorld *world, LbCalibration *alignment)
 {
-  LbDevice *camera = camera_of (world);
+  LbDevice *camera = calibration_world_get_camera (world);
   LbModulatorCaps source, weight;
   LbPlaneMap composed;
   double sum = 0;
@@ -77,27 +59,13 @@ static double
 product_error (CalibrationWorld *world)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (LbOpticsModel) model = lb_calibration_set_make_model (world->set, world->bench, TRUE, &error);
-  g_autoptr (LbOpticalPath) path = NULL;
-  g_autoptr (LbMatrix) a = lb_matrix_new (ROWS, LENGTH);
-  g_autoptr (LbMatrix) b = lb_matrix_new (ROWS, LENGTH);
+  g_autoptr (LbOpticalPath) path = calibration_world_new_path (world);
+  g_autoptr (LbMatrix) a = calibration_fixture_new_matrix (ROWS, LENGTH, 9, 0, -1);
+  g_autoptr (LbMatrix) b = calibration_fixture_new_matrix (ROWS, LENGTH, 9, 1, -1);
   g_autoptr (LbMatrix) out = lb_matrix_new (ROWS, ROWS);
   double measured[ROWS * ROWS], ideal[ROWS * ROWS] = { 0 };
   LbFiguresOfMerit figures;
 
-  g_assert_no_error (error);
-  path = lb_optical_path_new (world->bench, model);
-  lb_optical_path_set_ordinal (path, 1000);
-  for (guint r = 0; r < ROWS; r++)
-    {
-      lb_random_uniform_fill (lb_random_key (9), 0, r * LENGTH, LENGTH, lb_matrix_row (a, r));
-      lb_random_uniform_fill (lb_random_key (9), 1, r * LENGTH, LENGTH, lb_matrix_row (b, r));
-      for (guint i = 0; i < LENGTH; i++)
-        {
-          lb_matrix_row (a, r)[i] = 2 * lb_matrix_row (a, r)[i] - 1;
-          lb_matrix_row (b, r)[i] = 2 * lb_matrix_row (b, r)[i] - 1;
-        }
-    }
   lb_optical_path_multiply (path, a, b, FALSE, 2000, out, NULL, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   for (guint i = 0; i < ROWS * ROWS; i++)
@@ -119,19 +87,24 @@ check_truth (CalibrationWorld *world, LbCalibration *result)
 
   if (g_str_equal (step, "dark"))
     {
-      off =
-          value (result, "read_noise_dn") * truth (world, "electrons_per_dn") / truth (world, "read_noise") -
-          1;
+      off = calibration_get_value (result, "read_noise_dn") *
+                calibration_world_get_truth (world, "electrons_per_dn") /
+                calibration_world_get_truth (world, "read_noise") -
+            1;
       limit = 0.05;
     }
   else if (g_str_equal (step, "light"))
     {
-      off = (80 - value (result, "threshold")) / (80 - truth (world, "light_threshold")) - 1;
+      off = (80 - calibration_get_value (result, "threshold")) /
+                (80 - calibration_world_get_truth (world, "light_threshold")) -
+            1;
       limit = 0.02;
     }
   else if (g_str_equal (step, "photon-transfer"))
     {
-      off = value (result, "electrons_per_dn") / truth (world, "electrons_per_dn") - 1;
+      off = calibration_get_value (result, "electrons_per_dn") /
+                calibration_world_get_truth (world, "electrons_per_dn") -
+            1;
       limit = 0.02;
     }
   else if (g_str_equal (step, "alignment"))
@@ -159,8 +132,8 @@ run_steps (CalibrationWorld *world, const Trouble *trouble, GString *said)
 
       if (trouble->fault != NULL)
         {
-          lb_simulated_set_fault (camera_of (world), trouble->fault, FALSE);
-          g_assert_true (lb_simulated_set_fault (camera_of (world), trouble->fault, TRUE));
+          lb_simulated_set_fault (calibration_world_get_camera (world), trouble->fault, FALSE);
+          g_assert_true (lb_simulated_set_fault (calibration_world_get_camera (world), trouble->fault, TRUE));
         }
       result = lb_calibration_run_step (world->bench, world->set, steps[i], world->next_ordinal++, NULL, NULL,
                                         NULL, &error);

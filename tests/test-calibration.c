@@ -6,6 +6,7 @@
 #include <lb-random.h>
 
 #include "calibration-fixture.h"
+#include "folder-fixture.h"
 
 #define HOUR_US (G_GINT64_CONSTANT (3600) * G_USEC_PER_SEC)
 
@@ -372,27 +373,9 @@ test_steps (void)
 static char *home;
 
 static void
-remove_folder (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      if (g_file_test (child, G_FILE_TEST_IS_DIR))
-        remove_folder (child);
-      else
-        g_unlink (child);
-    }
-  g_rmdir (path);
-}
-
-static void
 empty_store (void)
 {
-  remove_folder (home);
+  folder_fixture_remove (home);
   g_assert_cmpint (g_mkdir (home, 0700), ==, 0);
 }
 
@@ -588,7 +571,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/calibration/store/an-unwritable-folder-is-named", test_store_unwritable);
   g_test_add_func ("/calibration/model/without-a-response-is-nominal", test_model);
   result = g_test_run ();
-  remove_folder (home);
+  folder_fixture_remove (home);
   g_free (home);
   return result;
 }

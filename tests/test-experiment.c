@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "folder-fixture.h"
 #include "model-fixture.h"
 
 /* The whole way in one process: a simulated bench is calibrated and measures,
@@ -54,24 +55,6 @@ fixture_set_up (Place *fixture, gconstpointer data)
 }
 
 static void
-remove_folder (const char *path)
-{
-  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *child = g_build_filename (path, name, NULL);
-
-      if (g_file_test (child, G_FILE_TEST_IS_DIR))
-        remove_folder (child);
-      else
-        g_unlink (child);
-    }
-  g_rmdir (path);
-}
-
-static void
 fixture_tear_down (Place *fixture, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
@@ -84,7 +67,7 @@ fixture_tear_down (Place *fixture, gconstpointer data)
   g_clear_object (&fixture->calibrations);
   g_clear_object (&fixture->bench);
   g_main_loop_unref (fixture->loop);
-  remove_folder (fixture->folder);
+  folder_fixture_remove (fixture->folder);
   g_free (fixture->folder);
 }
 

@@ -25,26 +25,13 @@ typedef struct
 static void
 case_init (Case *self, guint64 seed, gboolean meter)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (LbOpticsModel) model = NULL;
-
   self->world = calibration_world_new (LB_FIDELITY_FAST, seed, NULL);
   if (meter)
     calibration_world_run (self->world, "light");
   calibration_world_run (self->world, "flat-field");
-  model = lb_calibration_set_make_model (self->world->set, self->world->bench, TRUE, &error);
-  g_assert_no_error (error);
-  self->path = lb_optical_path_new (self->world->bench, model);
-  lb_optical_path_set_ordinal (self->path, 1000);
-  self->a = lb_matrix_new (ROWS, LENGTH);
-  self->b = lb_matrix_new (ROWS, LENGTH);
-  for (guint r = 0; r < ROWS; r++)
-    {
-      lb_random_uniform_fill (lb_random_key (8), 0, r * LENGTH, LENGTH, lb_matrix_row (self->a, r));
-      lb_random_uniform_fill (lb_random_key (8), 1, r * LENGTH, LENGTH, lb_matrix_row (self->b, r));
-      for (guint i = 0; i < LENGTH; i++)
-        lb_matrix_row (self->b, r)[i] = 2 * lb_matrix_row (self->b, r)[i] - 1;
-    }
+  self->path = calibration_world_new_path (self->world);
+  self->a = calibration_fixture_new_matrix (ROWS, LENGTH, 8, 0, 0);
+  self->b = calibration_fixture_new_matrix (ROWS, LENGTH, 8, 1, -1);
 }
 
 static void
@@ -60,8 +47,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Case, case_clear)
 static void
 inject (Case *self, const char *fault, gboolean active)
 {
-  g_assert_true (
-      lb_simulated_set_fault (lb_bench_get_device (self->world->bench, LB_ROLE_CAMERA), fault, active));
+  g_assert_true (lb_simulated_set_fault (calibration_world_get_camera (self->world), fault, active));
 }
 
 static void

@@ -37,28 +37,12 @@ typedef struct
 static void
 case_init (Case *self, guint64 seed, const char *fault, guint from)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (LbOpticsModel) model = NULL;
-
   *self = (Case){ .fault = fault, .from = from };
   self->world = calibration_world_new (LB_FIDELITY_FAST, seed, NULL);
   calibration_world_run (self->world, "flat-field");
-  model = lb_calibration_set_make_model (self->world->set, self->world->bench, TRUE, &error);
-  g_assert_no_error (error);
-  self->path = lb_optical_path_new (self->world->bench, model);
-  lb_optical_path_set_ordinal (self->path, 1000);
-  self->a = lb_matrix_new (ROWS, LENGTH);
-  self->b = lb_matrix_new (ROWS, LENGTH);
-  for (guint r = 0; r < ROWS; r++)
-    {
-      lb_random_uniform_fill (lb_random_key (7), 0, r * LENGTH, LENGTH, lb_matrix_row (self->a, r));
-      lb_random_uniform_fill (lb_random_key (7), 1, r * LENGTH, LENGTH, lb_matrix_row (self->b, r));
-      for (guint i = 0; i < LENGTH; i++)
-        {
-          lb_matrix_row (self->a, r)[i] = 2 * lb_matrix_row (self->a, r)[i] - 1;
-          lb_matrix_row (self->b, r)[i] = 2 * lb_matrix_row (self->b, r)[i] - 1;
-        }
-    }
+  self->path = calibration_world_new_path (self->world);
+  self->a = calibration_fixture_new_matrix (ROWS, LENGTH, 7, 0, -1);
+  self->b = calibration_fixture_new_matrix (ROWS, LENGTH, 7, 1, -1);
   for (guint i = 0; i < ROWS * ROWS; i++)
     for (guint e = 0; e < LENGTH; e++)
       self->ideal[i] += (double) lb_matrix_get (self->a, i / ROWS, e) * lb_matrix_get (self->b, i % ROWS, e);
@@ -90,7 +74,7 @@ partial_cb (const guint32 *rows,
   self->since += count;
   if (self->fault != NULL && self->measured >= self->from)
     {
-      lb_simulated_set_fault (lb_bench_get_device (self->world->bench, LB_ROLE_CAMERA), self->fault, TRUE);
+      lb_simulated_set_fault (calibration_world_get_camera (self->world), self->fault, TRUE);
       self->fault = NULL;
     }
 }
@@ -283,7 +267,7 @@ compare (const char *fault, LbFiguresOfMerit *without, LbFiguresOfMerit *with, C
   LbDevice *camera;
 
   case_init (self, 4, NULL, 0);
-  camera = lb_bench_get_device (self->world->bench, LB_ROLE_CAMERA);
+  camera = calibration_world_get_camera (self->world);
   lb_simulated_set_fault (camera, fault, TRUE);
   *without = measure (self, NULL, &error);
   g_assert_no_error (error);
