@@ -5,26 +5,18 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
+#include <lb-user-folder.h>
 #include <string.h>
 #include <unistd.h>
 
+/* Of the stored results. */
+#define FOLDER "calibrations"
 #define SUFFIX ".calibration"
 /* Of the file that marks a result as bad: its hash and this. */
 #define BAD_SUFFIX ".bad"
 /* Digits of a hash by which a result is called. */
 #define ID_DIGITS 16
 #define ID_DIGITS_MIN 4
-
-/* Folder of the stored results; free it. */
-static char *
-get_folder (void)
-{
-  const char *home = g_getenv ("LIGHTBENCH_HOME");
-
-  if (home != NULL && *home != '\0')
-    return g_build_filename (home, "calibrations", NULL);
-  return g_build_filename (g_get_user_data_dir (), "lightbench", "calibrations", NULL);
-}
 
 /* "20260131T120000.123456Z-dark-0123456789abcdef.calibration": sorts by time. */
 static char *
@@ -49,7 +41,7 @@ make_file_name (LbCalibration *calibration)
 gboolean
 lb_calibration_store_prepare (GError **error)
 {
-  g_autofree char *folder = get_folder ();
+  g_autofree char *folder = lb_user_folder (FOLDER);
 
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
@@ -69,7 +61,7 @@ lb_calibration_store_prepare (GError **error)
 static char *
 make_bad_path (const char *hash)
 {
-  g_autofree char *folder = get_folder ();
+  g_autofree char *folder = lb_user_folder (FOLDER);
   g_autofree char *name = g_strconcat (hash, BAD_SUFFIX, NULL);
 
   return g_build_filename (folder, name, NULL);
@@ -128,7 +120,7 @@ lb_calibration_store_mark_bad (LbCalibration *calibration, GError **error)
 gboolean
 lb_calibration_store_save (LbCalibration *calibration, GError **error)
 {
-  g_autofree char *folder = get_folder ();
+  g_autofree char *folder = lb_user_folder (FOLDER);
   g_autofree char *name = NULL;
   g_autofree char *path = NULL;
   g_autoptr (GBytes) bytes = NULL;
@@ -256,7 +248,7 @@ list_files (const char *folder, GError **error)
 LbCalibrationSet *
 lb_calibration_store_load (LbBench *bench, GError **error)
 {
-  g_autofree char *folder = get_folder ();
+  g_autofree char *folder = lb_user_folder (FOLDER);
   g_autoptr (GPtrArray) names = NULL;
   g_autoptr (LbQuantities) identities = NULL;
   g_autoptr (LbCalibrationSet) set = NULL;
@@ -330,7 +322,7 @@ read_file (const char *path, LbBench *bench)
 GPtrArray *
 lb_calibration_store_list (LbBench *bench, GError **error)
 {
-  g_autofree char *folder = get_folder ();
+  g_autofree char *folder = lb_user_folder (FOLDER);
   g_autoptr (GPtrArray) names = NULL;
   g_autoptr (GPtrArray) list = g_ptr_array_new_with_free_func ((GDestroyNotify) lb_stored_calibration_free);
   g_autoptr (GHashTable) in_force = g_hash_table_new (g_str_hash, g_str_equal);

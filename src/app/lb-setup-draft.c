@@ -7,8 +7,10 @@
 #include <glib/gi18n.h>
 #include <json-glib/json-glib.h>
 #include <lb-driver.h>
+#include <lb-user-folder.h>
 
 #define BASE "simulated"
+#define FOLDER "setups"
 
 /* --- Candidates ----------------------------------------------------------------------- */
 
@@ -224,18 +226,9 @@ lb_setup_draft_to_json (const LbSetupDraft *self, GError **error)
 /* --- Files ----------------------------------------------------------------------------------- */
 
 char *
-lb_setup_draft_get_folder (void)
-{
-  const char *home = g_getenv ("LIGHTBENCH_HOME");
-
-  return home != NULL ? g_build_filename (home, "setups", NULL)
-                      : g_build_filename (g_get_user_data_dir (), "lightbench", "setups", NULL);
-}
-
-char *
 lb_setup_draft_make_path (const char *title)
 {
-  g_autofree char *folder = lb_setup_draft_get_folder ();
+  g_autofree char *folder = lb_user_folder (FOLDER);
   g_autofree char *name = make_name (title);
   g_autofree char *file = g_strconcat (name, ".json", NULL);
 
@@ -257,7 +250,7 @@ GPtrArray *
 lb_setup_draft_list_files (void)
 {
   GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
-  g_autofree char *folder = lb_setup_draft_get_folder ();
+  g_autofree char *folder = lb_user_folder (FOLDER);
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   const char *name;
 

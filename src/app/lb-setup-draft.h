@@ -45,8 +45,7 @@ typedef struct
 char *lb_setup_draft_to_json (const LbSetupDraft *self, GError **error);
 /* Where a setup of that title goes: in the user's folder of setups. */
 char *lb_setup_draft_make_path (const char *title);
-/* The folder, and the files in it, sorted; the caller's. */
-char *lb_setup_draft_get_folder (void);
+/* The user's setups: paths, sorted; the caller's. */
 GPtrArray *lb_setup_draft_list_files (void);
 /* A file that is there is replaced only if @replace; else G_IO_ERROR_EXISTS. */
 gboolean lb_setup_draft_save (const char *path, const char *json, gboolean replace, GError **error);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <glib/gstdio.h>
+#include <lb-user-folder.h>
+
 #include "lb-session-private.h"
 
 G_DEFINE_QUARK (lb - session - error - quark, lb_session_error)
@@ -299,10 +301,7 @@ lb_session_open_read_only (const char *path, GError **error)
 char *
 lb_session_default_path (GError **error)
 {
-  const char *home = g_getenv ("LIGHTBENCH_HOME");
-  g_autofree char *folder = home != NULL
-                                ? g_build_filename (home, "sessions", NULL)
-                                : g_build_filename (g_get_user_data_dir (), "lightbench", "sessions", NULL);
+  g_autofree char *folder = lb_user_folder ("sessions");
   g_autoptr (GDateTime) now = g_date_time_new_now_local ();
   g_autofree char *stem = g_date_time_format (now, "%Y-%m-%d-%H%M%S");
   g_autofree char *path = NULL;
