@@ -230,6 +230,41 @@ period_s (double settling_us, const LbPathLight *light, const LbCameraCaps *came
   return (ceil (1e-6 * (settling_us + light->frames * frame_us) * rate_hz) + LATENCY_PERIODS) / rate_hz;
 }
 
+/* What exposures will be taken with. */
+static gboolean
+find_caps (LbOpticalPath *self, LbCameraCaps *camera, double rates_hz[2], GError **error)
+{
+  LbModulatorCaps source, weight;
+
+  if (!lb_bench_get_camera_caps (self->bench, camera) ||
+      !lb_bench_get_modulator_caps (self->bench, LB_ROLE_SOURCE, &source) ||
+      !lb_bench_get_modulator_caps (self->bench, LB_ROLE_WEIGHT, &weight))
+    {
+      g_set_error_literal (error, LB_BENCH_ERROR, LB_BENCH_ERROR_NOT_CONNECTED,
+                           _ ("The bench is not connected: connect it first"));
+      return FALSE;
+    }
+  rates_hz[LB_ROLE_SOURCE] = source.rate_hz;
+  rates_hz[LB_ROLE_WEIGHT] = weight.rate_hz;
+  return TRUE;
+}
+
+/* Of an exposure, by the plane that changes. */
+static void
+find_periods (LbOpticalPath *self,
+              const LbCameraCaps *camera,
+              const double rates_hz[2],
+              const LbPathLight *light,
+              double periods_s[2])
+{
+  LbBenchTiming timing;
+
+  lb_bench_get_timing (self->bench, &timing);
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    periods_s[role] = period_s (timing.settling_us[role], light, camera, rates_hz[role]);
+  periods_s[LB_ROLE_WEIGHT] = MAX (periods_s[LB_ROLE_SOURCE], periods_s[LB_ROLE_WEIGHT]);
+}
+
 /**
  * lb_optical_path_forecast:
  * @a: (m, d)
@@ -256,36 +291,53 @@ lb_optical_path_forecast (LbOpticalPath *self,
   g_autoptr (LbPathPlan) plan = NULL;
   const LbSetupOptics *optics;
   LbCameraCaps camera;
-  LbModulatorCaps source, weight;
   LbPathLight light;
-  LbBenchTiming timing;
   guint64 extra = 0;
-  double fast, slow;
+  double rates_hz[2], periods_s[2];
 
   g_return_val_if_fail (LB_IS_OPTICAL_PATH (self) && a != NULL && b != NULL, FALSE);
 
   plan = lb_path_make_plan (self, a, b, diagonal, error);
-  if (plan == NULL)
+  if (plan == NULL || !find_caps (self, &camera, rates_hz, error))
     return FALSE;
-  if (!lb_bench_get_camera_caps (self->bench, &camera) ||
-      !lb_bench_get_modulator_caps (self->bench, LB_ROLE_SOURCE, &source) ||
-      !lb_bench_get_modulator_caps (self->bench, LB_ROLE_WEIGHT, &weight))
-    {
-      g_set_error_literal (error, LB_BENCH_ERROR, LB_BENCH_ERROR_NOT_CONNECTED,
-                           _ ("The bench is not connected: connect it first"));
-      return FALSE;
-    }
   optics = lb_setup_get_optics (lb_bench_get_setup (self->bench));
   light = lb_path_forecast_light (plan, photons_per_mac, &camera, optics->exposure_us);
-  lb_bench_get_timing (self->bench, &timing);
-  fast = period_s (timing.settling_us[LB_ROLE_SOURCE], &light, &camera, source.rate_hz);
-  slow = MAX (fast, period_s (timing.settling_us[LB_ROLE_WEIGHT], &light, &camera, weight.rate_hz));
+  find_periods (self, &camera, rates_hz, &light, periods_s);
   if (self->sentinels != NULL)
-    extra = lb_sentinels_forecast (self->sentinels, plan->exposures, &camera, optics->exposure_us);
+    extra = lb_sentinels_between (self->sentinels, plan->exposures) *
+            lb_sentinels_frames (self->sentinels, &camera, optics->exposure_us);
   if (exposures != NULL)
     *exposures = plan->exposures * light.frames + 1 + extra;
   if (seconds != NULL)
-    *seconds =
-        (plan->patterns + 1) * slow + ((double) (plan->exposures - plan->patterns) + (double) extra) * fast;
+    *seconds = (plan->patterns + 1) * periods_s[LB_ROLE_WEIGHT] +
+               ((double) (plan->exposures - plan->patterns) + (double) extra) * periods_s[LB_ROLE_SOURCE];
+  return TRUE;
+}
+
+/**
+ * lb_optical_path_forecast_ends:
+ * @exposures: (out): that a run's first and last sentinel take; 0 without sentinels
+ * @seconds: (out): of bench time
+ * @error: LB_BENCH_ERROR_NOT_CONNECTED
+ */
+gboolean
+lb_optical_path_forecast_ends (LbOpticalPath *self, guint64 *exposures, double *seconds, GError **error)
+{
+  const LbPathLight light = { .frames = 1 };
+  LbCameraCaps camera;
+  double rates_hz[2], periods_s[2];
+
+  g_return_val_if_fail (LB_IS_OPTICAL_PATH (self), FALSE);
+
+  *exposures = 0;
+  *seconds = 0;
+  if (self->sentinels == NULL)
+    return TRUE;
+  if (!find_caps (self, &camera, rates_hz, error))
+    return FALSE;
+  find_periods (self, &camera, rates_hz, &light, periods_s);
+  *exposures = 2 * lb_sentinels_frames (self->sentinels, &camera,
+                                        lb_setup_get_optics (lb_bench_get_setup (self->bench))->exposure_us);
+  *seconds = (double) *exposures * periods_s[LB_ROLE_SOURCE];
   return TRUE;
 }

@@ -103,7 +103,10 @@ gboolean lb_optical_path_set_model (LbOpticalPath *self, LbOpticsModel *model, G
 /* Takes a last sentinel, if there were exposures since the one before. */
 gboolean lb_optical_path_close_sentinels (LbOpticalPath *self, GCancellable *cancellable, GError **error);
 
-/* Exposures and seconds of bench time that multiply() will take. */
+/* Exposures and seconds of bench time that multiply() will take, with the sentinels in
+ * between; and those that the first and the last sentinel of a run take. */
+gboolean
+lb_optical_path_forecast_ends (LbOpticalPath *self, guint64 *exposures, double *seconds, GError **error);
 gboolean lb_optical_path_forecast (LbOpticalPath *self,
                                    const LbMatrix *a,
                                    const LbMatrix *b,

@@ -23,12 +23,10 @@ gboolean lb_sentinels_is_due (const LbSentinels *self);
 /* Whether there were exposures since the last one. */
 gboolean lb_sentinels_is_open (const LbSentinels *self);
 void lb_sentinels_count_exposure (LbSentinels *self);
-/* Frames that they will take between @exposures of a run, with dark and reference
- * frames; without the first one. */
-guint64 lb_sentinels_forecast (const LbSentinels *self,
-                               guint64 exposures,
-                               const LbCameraCaps *caps,
-                               double usual_exposure_us);
+/* Frames that one takes, with its dark and reference frames. */
+guint64 lb_sentinels_frames (const LbSentinels *self, const LbCameraCaps *caps, double usual_exposure_us);
+/* How many come between @exposures; the first and the last of a run not counted. */
+guint64 lb_sentinels_between (const LbSentinels *self, guint64 exposures);
 /* Takes dark and reference frames and a sentinel, in the worker; the run must have
  * begun. @seen: frames that it took. FALSE: it could not be measured at all. */
 gboolean lb_sentinels_take (LbSentinels *self,

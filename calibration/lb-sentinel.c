@@ -164,15 +164,17 @@ lb_sentinels_count_exposure (LbSentinels *self)
 }
 
 guint64
-lb_sentinels_forecast (const LbSentinels *self,
-                       guint64 exposures,
-                       const LbCameraCaps *caps,
-                       double usual_exposure_us)
+lb_sentinels_frames (const LbSentinels *self, const LbCameraCaps *caps, double usual_exposure_us)
 {
   const LbPathLight light = lb_path_forecast_light (self->plan, PHOTONS, caps, usual_exposure_us);
-  const guint64 sentinels = (exposures + self->every / 2) / self->every;
 
-  return sentinels * (DARK_FRAMES + REFERENCE_FRAMES + self->plan->exposures * light.frames);
+  return DARK_FRAMES + REFERENCE_FRAMES + self->plan->exposures * light.frames;
+}
+
+guint64
+lb_sentinels_between (const LbSentinels *self, guint64 exposures)
+{
+  return (exposures + self->every / 2) / self->every;
 }
 
 const LbDrift *

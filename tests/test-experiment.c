@@ -116,7 +116,11 @@ count_snapshot_cb (LbSnapshot *snapshot, gpointer user_data)
 static void
 test_session_from_calibration_to_report (Place *fixture, gconstpointer data)
 {
-  const LbExperimentPlace place = { fixture->bench, fixture->calibrations, fixture->session, TRUE };
+  const LbExperimentPlace place = { fixture->bench,
+                                    fixture->calibrations,
+                                    fixture->session,
+                                    TRUE,
+                                    { LB_SENTINELS_EVERY, 0, LB_SENTINELS_CONTINUE } };
   g_autoptr (LbExperiment) experiment = NULL;
   g_autoptr (GPtrArray) runs = NULL;
   g_autoptr (GArray) rows = NULL;
@@ -140,7 +144,9 @@ test_session_from_calibration_to_report (Place *fixture, gconstpointer data)
   g_assert_cmpfloat (lb_quantities_get (results, "dot_products", 0), ==, 400);
   g_assert_cmpfloat (lb_quantities_get (results, "normalised_error", 1), <, 0.0565);
   g_assert_cmpfloat (lb_quantities_get (results, "correlation", 0), >, 0.99);
+  g_assert_cmpfloat (lb_quantities_get (results, "sentinels", 0), ==, 2);
   g_assert_cmpfloat (lb_quantities_get (results, "exposures", 0), >=, forecast);
+  g_assert_cmpfloat (lb_quantities_get (results, "exposures", 0), <, 1.03 * (double) forecast);
 
   runs = lb_session_list_runs (fixture->session, &error);
   g_assert_no_error (error);

@@ -677,6 +677,29 @@ forecast (LbExperiment *self, LbEngine *engine, guint64 *exposures, double *seco
   return TRUE;
 }
 
+/* What is measured with the calibration, its sentinels, and what is with the nominal
+ * values; @nominal: or NULL. */
+static gboolean
+forecast_all (LbExperiment *self,
+              LbEngine *engine,
+              LbEngine *nominal,
+              guint64 *exposures,
+              double *seconds,
+              GError **error)
+{
+  guint64 ends, before = 0;
+  double ends_s, before_s = 0;
+
+  if (!forecast (self, engine, exposures, seconds, error) ||
+      !lb_optical_path_forecast_ends (lb_bench_engine_get_path (LB_BENCH_ENGINE (engine)), &ends, &ends_s,
+                                      error) ||
+      (nominal != NULL && !forecast (self, nominal, &before, &before_s, error)))
+    return FALSE;
+  *exposures += ends + before;
+  *seconds += ends_s + before_s;
+  return TRUE;
+}
+
 /* Whether the same is measured with nominal values too. */
 static gboolean
 is_compared (LbExperiment *self, const LbExperimentPlace *place)
@@ -712,6 +735,7 @@ lb_experiment_forecast (
 {
   LbExperimentPrivate *private = PRIVATE (self);
   g_autoptr (LbEngine) engine = NULL;
+  g_autoptr (LbEngine) nominal = NULL;
 
   g_return_val_if_fail (LB_IS_EXPERIMENT (self), FALSE);
 
@@ -720,14 +744,9 @@ lb_experiment_forecast (
   if (!prepare (self, place, error))
     return FALSE;
   engine = new_engine (self, TRUE, error);
-  if (engine == NULL || !forecast (self, engine, exposures, seconds, error))
+  if (engine == NULL || (is_compared (self, place) && (nominal = new_engine (self, FALSE, error)) == NULL))
     return FALSE;
-  if (is_compared (self, place))
-    {
-      *exposures *= 2;
-      *seconds *= 2;
-    }
-  return TRUE;
+  return forecast_all (self, engine, nominal, exposures, seconds, error);
 }
 
 /* What photons are counted by. Where electrons that a photon gives are measured,
@@ -856,10 +875,8 @@ lb_experiment_run (LbExperiment *self,
   private->photons_nominal = model->photons_nominal;
   if (is_compared (self, place) && (nominal = new_engine (self, FALSE, error)) == NULL)
     return FALSE;
-  if (!forecast (self, engine, &private->exposures_forecast, &private->seconds_forecast, error))
+  if (!forecast_all (self, engine, nominal, &private->exposures_forecast, &private->seconds_forecast, error))
     return FALSE;
-  private->exposures_forecast *= nominal != NULL ? 2 : 1;
-  private->seconds_forecast *= nominal != NULL ? 2 : 1;
   private->snapshot = snapshot;
   private->snapshot_data = user_data;
   private->bench_start_us = lb_clock_now_us (lb_bench_get_clock (place->bench));
