@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <lb-optical-path.h>
-#include <lb-random.h>
 #include <lb-simulated.h>
-#include <math.h>
 #include <string.h>
 
 #include "calibration-fixture.h"

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <lb-optical-path.h>
-#include <lb-random.h>
 #include <lb-simulated.h>
 #include <lb-statistics.h>
 #include <math.h>
