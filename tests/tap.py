@@ -30,8 +30,10 @@ def run():
         try:
             function()
             print(f"ok {number} {name}", flush=True)
-        except Exception:
+        except Exception as error:
             failed += 1
+            # The harness shows what a failed program said here, but not its TAP.
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
             for line in traceback.format_exc().splitlines():
                 print(f"# {line}")
             print(f"not ok {number} {name}", flush=True)
