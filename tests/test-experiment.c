@@ -71,18 +71,25 @@ fixture_tear_down (Place *fixture, gconstpointer data)
   g_free (fixture->folder);
 }
 
+/* What products need; that it holds is another test's matter. All benches here
+ * are of one world: what the first measured the others take over. */
 static void
 calibrate (Place *fixture)
 {
-  /* What products need; that it holds is another test's matter. */
   const char *const steps[] = { "dark", "alignment", "response", "background", "flat-field", NULL };
-  g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (g_object_unref);
+  static GPtrArray *results;
   g_autoptr (GError) error = NULL;
 
-  lb_workflow_calibrate (fixture->bench, fixture->calibrations, fixture->session, steps, results, NULL, NULL,
-                         NULL, &error);
-  g_assert_no_error (error);
-  g_assert_cmpuint (results->len, ==, G_N_ELEMENTS (steps) - 1);
+  if (results == NULL)
+    {
+      results = g_ptr_array_new_with_free_func (g_object_unref);
+      lb_workflow_calibrate (fixture->bench, fixture->calibrations, fixture->session, steps, results, NULL,
+                             NULL, NULL, &error);
+      g_assert_no_error (error);
+      g_assert_cmpuint (results->len, ==, G_N_ELEMENTS (steps) - 1);
+    }
+  for (guint i = 0; i < results->len; i++)
+    lb_calibration_set_put (fixture->calibrations, g_ptr_array_index (results, i));
   g_assert_true (lb_calibration_set_is_complete (fixture->calibrations));
   g_assert_cmpint (lb_bench_get_light (fixture->bench), ==, LB_LIGHT_ARMED);
 }
