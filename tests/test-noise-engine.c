@@ -293,6 +293,14 @@ test_reference_moments (void)
   check_reference (LB_OP_QK, "h1_mm1", "1", 8, "-every-8th");
 }
 
+static void
+assert_same_bytes (const LbMatrix *one, const LbMatrix *two)
+{
+  for (gsize i = 0; i < one->rows; i++)
+    g_assert_cmpmem (lb_matrix_row (one, i), one->columns * sizeof (float), lb_matrix_row (two, i),
+                     two->columns * sizeof (float));
+}
+
 /* Sizes beyond a tile, and odd ones. */
 static void
 test_threads (void)
@@ -317,9 +325,48 @@ test_threads (void)
       lb_numerics_set_threads (2);
       g_assert_true (lb_engine_multiply (engine, &product, two, NULL, NULL, NULL));
       lb_numerics_set_threads (0);
-      for (gsize i = 0; i < one->rows; i++)
-        g_assert_cmpmem (lb_matrix_row (one, i), 777 * sizeof (float), lb_matrix_row (two, i),
-                         777 * sizeof (float));
+      assert_same_bytes (one, two);
+    }
+}
+
+/* Weights that are kept from product to product, several of them, with more than
+ * one range and with too little light for moments. */
+static void
+test_kept_weights (void)
+{
+  const double photons[] = { 1000, 0.05 };
+  const float ranges[2][6] = { { -1, 1, -1, 1, -100, 100 }, { -1, 1, -0.5, 0.7f, -100, 100 } };
+  g_autoptr (LbMatrix) first = make_matrix (50, 70, -1, 1, 11);
+  g_autoptr (LbMatrix) second = make_matrix (50, 70, -1, 1, 12);
+  LbMatrix *const weights[] = { first, second };
+  g_autoptr (LbMatrix) kept = lb_matrix_new (20, 50);
+  g_autoptr (LbMatrix) fresh = lb_matrix_new (20, 50);
+
+  for (guint i = 0; i < 4; i++)
+    {
+      g_autoptr (LbEngine) engine = NULL;
+      LbNoiseOptions options;
+
+      lb_noise_options_init (&options);
+      options.mode = i % 2;
+      options.photons_per_mac = photons[i / 2];
+      engine = lb_noise_engine_new (&options);
+      for (guint round = 0; round < 12; round++)
+        {
+          g_autoptr (LbMatrix) a = make_matrix (20, 70, -1, 1, 20 + round);
+          LbProduct product = {
+            .a = a, .b = weights[round % 2], .ranges = ranges[round % 3 % 2], .is_constant = TRUE
+          };
+
+          g_assert_true (lb_engine_multiply (engine, &product, kept, NULL, NULL, NULL));
+          product.is_constant = FALSE;
+          {
+            g_autoptr (LbEngine) other = lb_noise_engine_new (&options);
+
+            g_assert_true (lb_engine_multiply (other, &product, fresh, NULL, NULL, NULL));
+          }
+          assert_same_bytes (kept, fresh);
+        }
     }
 }
 
@@ -455,6 +502,7 @@ main (int argc, char **argv)
                    test_moment_gives_way_to_exact);
   g_test_add_func ("/engine/noise/moments-equal-those-of-the-reference-model", test_reference_moments);
   g_test_add_func ("/engine/noise/same-bytes-with-one-and-two-threads", test_threads);
+  g_test_add_func ("/engine/noise/kept-weights-give-the-same-bytes", test_kept_weights);
   g_test_add_func ("/engine/noise/noise-of-a-token-is-its-own", test_keys);
   g_test_add_func ("/engine/noise/loads-readouts-and-light-are-counted", test_counts);
   g_test_add_func ("/engine/noise/no-light-bad-ranges-and-missing-means", test_edges);

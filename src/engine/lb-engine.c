@@ -62,7 +62,7 @@ check_values (const LbProduct *product, GError **error)
 {
   const gboolean first = !lb_matrix_is_finite (product->a);
 
-  if (!first && lb_matrix_is_finite (product->b))
+  if (!first && (product->is_constant || lb_matrix_is_finite (product->b)))
     return TRUE;
   g_set_error (
       error, LB_ENGINE_ERROR, LB_ENGINE_ERROR_VALUE,
@@ -133,6 +133,7 @@ multiply_heads (LbEngine *self,
       part.a = a;
       part.b = b;
       part.heads = 1;
+      part.is_constant = FALSE;
       part.key.head += head;
       part.sigma_means = product->sigma_means != NULL ? product->sigma_means + 4 * head : NULL;
       priv->partial_row = (guint32) (head * rows);

@@ -53,6 +53,8 @@ typedef struct
  * @sigma_means: (heads, 4), mean of the passes ++ -- +- -+ in normalised units,
  *   as found on a calibration text; or NULL: none
  * @slm_floor: lambda of the weights' quantiser; 0: none
+ * @is_constant: @b keeps its values as long as it lives, and they are known to be
+ *   finite: an engine may keep what it makes of them, with a reference
  */
 typedef struct
 {
@@ -65,6 +67,7 @@ typedef struct
   const float *ranges;
   const float *sigma_means;
   double slm_floor;
+  gboolean is_constant;
 } LbProduct;
 
 /* At least 1. */

@@ -158,27 +158,3 @@ lb_noise_sum_row (const float *values, gsize count)
     sum += lanes[lane];
   return sum;
 }
-
-LbMatrix *
-lb_noise_scratch_get (LbNoiseScratch *self, guint slot, gsize rows, gsize columns)
-{
-  gsize stride = (columns + 15) / 16 * 16;
-
-  /* Rows a whole number of pages apart fall into the same places of the cache. */
-  stride += stride % 1024 == 0 ? 16 : 0;
-  if (self->size[slot] < rows * stride)
-    {
-      g_clear_pointer (&self->data[slot], g_aligned_free);
-      self->size[slot] = rows * stride;
-      self->data[slot] = g_aligned_alloc (self->size[slot], sizeof (float), 64);
-    }
-  return lb_matrix_new_wrap (self->data[slot], rows, columns, stride, NULL, NULL);
-}
-
-void
-lb_noise_scratch_clear (LbNoiseScratch *self)
-{
-  for (guint slot = 0; slot < LB_NOISE_SCRATCH_SLOTS; slot++)
-    g_clear_pointer (&self->data[slot], g_aligned_free);
-  memset (self, 0, sizeof *self);
-}

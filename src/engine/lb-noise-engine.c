@@ -20,7 +20,7 @@ struct _LbNoiseEngine
   LbNoiseOptions options;
   LbLookupTable *slm;
   LbLookupTable *source;
-  LbNoiseScratch scratch;
+  LbNoiseShelf shelf;
 };
 
 G_DEFINE_FINAL_TYPE (LbNoiseEngine, lb_noise_engine, LB_TYPE_ENGINE)
@@ -32,7 +32,7 @@ lb_noise_engine_finalize (GObject *object)
 
   g_clear_pointer (&self->slm, lb_lookup_table_free);
   g_clear_pointer (&self->source, lb_lookup_table_free);
-  lb_noise_scratch_clear (&self->scratch);
+  lb_noise_shelf_clear (&self->shelf);
   G_OBJECT_CLASS (lb_noise_engine_parent_class)->finalize (object);
 }
 
@@ -93,7 +93,7 @@ lb_noise_engine_multiply (LbEngine *engine,
 
   if (!check_product (self, product, error))
     return FALSE;
-  lb_noise_plan_init (&plan, &self->options, &self->scratch, product, out);
+  lb_noise_plan_init (&plan, &self->options, &self->shelf, product, out);
   if (self->options.mode == LB_NOISE_EXACT)
     lb_noise_run_exact (&plan);
   else if (!lb_noise_run_moment (&plan))

@@ -90,8 +90,6 @@ stack_init (Stack *self, LbNoisePlan *plan, gboolean is_source)
     self->has[part] = lb_noise_plan_has_part (plan, is_source, part);
   self->parts = (gsize) self->has[0] + (gsize) self->has[1];
   self->strip = (is_source ? TILE_ROWS : TILE_COLUMNS) / MAX (self->parts, 1);
-  self->values = lb_noise_scratch_get (plan->scratch, is_source ? SLOT_SOURCE : SLOT_WEIGHT,
-                                       values->rows * self->parts, plan->depth);
 }
 
 /* Codes and splits one row of an operand; @parts: where each part goes, (depth). */
@@ -100,7 +98,7 @@ split_operand_row (
     const LbNoisePlan *plan, gboolean is_source, const LbMatrix *values, gsize row, float *const parts[2])
 {
   const LbNoiseCoding *coding = is_source ? &plan->source_coding : &plan->weight_coding;
-  float *const *largest = is_source ? plan->source_largest : plan->weight_largest;
+  float *const *largest = is_source ? plan->source_largest : plan->weights->largest;
   const gsize one = is_source ? row : row / plan->outputs;
   const float scales[2] = { largest[0][one], largest[1][one] };
 
@@ -244,21 +242,35 @@ clear_out (LbMatrix *out)
     memset (lb_matrix_row (out, row), 0, out->columns * sizeof (float));
 }
 
+/* Takes the weights as they were kept, or fills them. */
+static void
+prepare_weights (Stack *self, LbNoisePlan *plan)
+{
+  const gboolean found = lb_noise_plan_take_weights (plan, LB_NOISE_EXACT);
+
+  stack_init (self, plan, FALSE);
+  self->values = found ? plan->weights->values[0]
+                       : lb_noise_shelf_allocate (plan->shelf, plan->weights, SLOT_WEIGHT, 0,
+                                                  plan->product->b->rows * self->parts, plan->depth);
+  if (!found)
+    stack_fill (self, plan, FALSE);
+}
+
 void
 lb_noise_run_exact (LbNoisePlan *plan)
 {
   double means[LB_NOISE_PASSES] = { 0 };
   Exact self = { .plan = plan, .key = lb_product_random_key (plan->product) };
 
+  prepare_weights (&self.weight, plan);
   stack_init (&self.source, plan, TRUE);
-  stack_init (&self.weight, plan, FALSE);
+  self.source.values = lb_noise_scratch_get (&plan->shelf->scratch, SLOT_SOURCE,
+                                             plan->product->a->rows * self.source.parts, plan->depth);
   stack_fill (&self.source, plan, TRUE);
-  stack_fill (&self.weight, plan, FALSE);
   if (self.source.parts > 0 && self.weight.parts > 0)
     run_tiles (&self, means);
   else
     clear_out (plan->out);
   lb_noise_plan_finish (plan, self.key, means, NULL);
   lb_matrix_unref (self.source.values);
-  lb_matrix_unref (self.weight.values);
 }

@@ -37,13 +37,12 @@ enum
 typedef struct
 {
   LbNoisePlan *plan;
-  LbMatrix *source_mean;     /* (heads rows, depth) */
-  LbMatrix *source_variance; /* likewise */
-  LbMatrix *weight_mean;     /* (heads outputs, depth) */
-  LbMatrix *weight_variance; /* likewise */
-  LbMatrix *variance;        /* (heads rows, outputs) shot variances; NULL: no shot noise */
-  float *column_means[2];    /* (heads, depth) of w^ of each part, over the outputs */
-  double *row_means;         /* (heads rows, 4) mean of x^ w^ over the outputs, each pass */
+  LbMatrix *source_mean;           /* (heads rows, depth) */
+  LbMatrix *source_variance;       /* likewise */
+  const LbMatrix *weight_mean;     /* (heads outputs, depth) */
+  const LbMatrix *weight_variance; /* likewise */
+  LbMatrix *variance;              /* (heads rows, outputs) shot variances; NULL: no shot noise */
+  double *row_means;               /* (heads rows, 4) mean of x^ w^ over the outputs, each pass */
   LbRandomKey key;
 } Moment;
 
@@ -132,7 +131,7 @@ static void
 prepare_weight_rows (const Moment *self, gsize head, gsize first, gsize last, float *sums, float *parts)
 {
   const LbNoisePlan *plan = self->plan;
-  const float largest[2] = { plan->weight_largest[0][head], plan->weight_largest[1][head] };
+  const float largest[2] = { plan->weights->largest[0][head], plan->weights->largest[1][head] };
   const float squares[2] = { largest[0] * largest[0], largest[1] * largest[1] };
   const gsize depth = plan->depth;
 
@@ -156,7 +155,7 @@ prepare_weight_rows (const Moment *self, gsize head, gsize first, gsize last, fl
 }
 
 static void
-prepare_weights (Moment *self)
+fill_weights (const Moment *self)
 {
   const LbNoisePlan *plan = self->plan;
   const gsize blocks = (plan->outputs + BLOCK - 1) / BLOCK;
@@ -179,12 +178,29 @@ prepare_weights (Moment *self)
   }
   for (guint part = 0; part < 2; part++)
     {
-      self->column_means[part] = g_new0 (float, plan->heads *depth);
+      plan->weights->column_means[part] = g_new0 (float, plan->heads *depth);
       for (gsize i = 0; i < plan->heads * blocks; i++)
-        add_columns (self->column_means[part] + i / blocks * depth, sums + (2 * i + part) * depth, depth);
+        add_columns (plan->weights->column_means[part] + i / blocks * depth, sums + (2 * i + part) * depth,
+                     depth);
       for (gsize i = 0; i < plan->heads * depth; i++)
-        self->column_means[part][i] /= (float) plan->outputs;
+        plan->weights->column_means[part][i] /= (float) plan->outputs;
     }
+}
+
+/* Takes the weights as they were kept, or fills them. */
+static void
+prepare_weights (Moment *self)
+{
+  LbNoisePlan *plan = self->plan;
+  const gboolean found = lb_noise_plan_take_weights (plan, LB_NOISE_MOMENT);
+  const guint slots[2] = { SLOT_WEIGHT_MEAN, SLOT_WEIGHT_VARIANCE };
+
+  for (guint i = 0; i < 2 && !found; i++)
+    lb_noise_shelf_allocate (plan->shelf, plan->weights, slots[i], i, plan->product->b->rows, plan->depth);
+  self->weight_mean = plan->weights->values[0];
+  self->weight_variance = plan->weights->values[1];
+  if (!found)
+    fill_weights (self);
 }
 
 /* @parts: (2, depth), overwritten. */
@@ -203,7 +219,7 @@ prepare_source_row (const Moment *self, gsize row, float *parts)
   for (guint pass = 0; pass < LB_NOISE_PASSES; pass++)
     self->row_means[row * LB_NOISE_PASSES + pass] =
         dot_row (parts + lb_noise_source_part (pass) * depth,
-                 self->column_means[lb_noise_weight_part (pass)] + head * depth, depth);
+                 plan->weights->column_means[lb_noise_weight_part (pass)] + head * depth, depth);
   for (guint part = 0; part < 2 && lb_noise_plan_has_shot_noise (plan); part++)
     weights[part] =
         (float) ((double) largest[part] * (double) largest[part] / lb_noise_plan_scale (plan, row, part));
@@ -298,15 +314,13 @@ gboolean
 lb_noise_run_moment (LbNoisePlan *plan)
 {
   const LbProduct *product = plan->product;
-  LbNoiseScratch *scratch = plan->scratch;
+  LbNoiseScratch *scratch = &plan->shelf->scratch;
   double means[LB_NOISE_PASSES] = { 0 };
   gboolean enough;
   Moment self = {
     .plan = plan,
     .source_mean = lb_noise_scratch_get (scratch, SLOT_SOURCE_MEAN, product->a->rows, plan->depth),
     .source_variance = lb_noise_scratch_get (scratch, SLOT_SOURCE_VARIANCE, product->a->rows, plan->depth),
-    .weight_mean = lb_noise_scratch_get (scratch, SLOT_WEIGHT_MEAN, product->b->rows, plan->depth),
-    .weight_variance = lb_noise_scratch_get (scratch, SLOT_WEIGHT_VARIANCE, product->b->rows, plan->depth),
     .key = lb_product_random_key (product),
   };
 
@@ -323,11 +337,7 @@ lb_noise_run_moment (LbNoisePlan *plan)
     }
   lb_matrix_unref (self.source_mean);
   lb_matrix_unref (self.source_variance);
-  lb_matrix_unref (self.weight_mean);
-  lb_matrix_unref (self.weight_variance);
   g_clear_pointer (&self.variance, lb_matrix_unref);
-  g_free (self.column_means[0]);
-  g_free (self.column_means[1]);
   g_free (self.row_means);
   return enough;
 }

@@ -31,11 +31,12 @@ allocate_parts (float *largest[2], gsize count)
 
 /* Largest parts of the whole matrix of each head. */
 static void
-find_weight_extremes (LbNoisePlan *self)
+find_weight_extremes (const LbNoisePlan *self, LbNoiseWeights *weights)
 {
   float *rows[2];
 
   allocate_parts (rows, self->product->b->rows);
+  allocate_parts (weights->largest, self->heads);
   find_row_extremes (&self->weight_coding, self->product->b, rows);
   for (guint part = 0; part < 2; part++)
     {
@@ -45,16 +46,28 @@ find_weight_extremes (LbNoisePlan *self)
 
           for (gsize row = 0; row < self->outputs; row++)
             largest = MAX (largest, rows[part][head * self->outputs + row]);
-          self->weight_largest[part][head] = largest;
+          weights->largest[part][head] = largest;
         }
       g_free (rows[part]);
     }
 }
 
+gboolean
+lb_noise_plan_take_weights (LbNoisePlan *self, LbNoiseMode mode)
+{
+  gboolean found;
+
+  g_clear_pointer (&self->weights, lb_noise_shelf_give_back);
+  self->weights = lb_noise_shelf_take (self->shelf, mode, self->product, &found);
+  if (!found)
+    find_weight_extremes (self, self->weights);
+  return found;
+}
+
 void
 lb_noise_plan_init (LbNoisePlan *self,
                     const LbNoiseOptions *options,
-                    LbNoiseScratch *scratch,
+                    LbNoiseShelf *shelf,
                     const LbProduct *product,
                     LbMatrix *out)
 {
@@ -63,7 +76,7 @@ lb_noise_plan_init (LbNoisePlan *self,
   memset (self, 0, sizeof *self);
   self->product = product;
   self->out = out;
-  self->scratch = scratch;
+  self->shelf = shelf;
   self->heads = lb_product_get_heads (product);
   self->rows = product->a->rows / self->heads;
   self->outputs = product->b->rows / self->heads;
@@ -76,11 +89,9 @@ lb_noise_plan_init (LbNoisePlan *self,
   self->weight_coding = lb_noise_coding (product->b, ranges != NULL ? ranges + 2 : NULL, options->bits,
                                          (float) product->slm_floor, options->slm);
   allocate_parts (self->source_largest, product->a->rows);
-  allocate_parts (self->weight_largest, self->heads);
   self->source_sum[0] = g_new0 (double, product->a->rows);
   self->source_sum[1] = g_new0 (double, product->a->rows);
   find_row_extremes (&self->source_coding, product->a, self->source_largest);
-  find_weight_extremes (self);
 }
 
 void
@@ -90,8 +101,8 @@ lb_noise_plan_clear (LbNoisePlan *self)
     {
       g_free (self->source_largest[part]);
       g_free (self->source_sum[part]);
-      g_free (self->weight_largest[part]);
     }
+  g_clear_pointer (&self->weights, lb_noise_shelf_give_back);
 }
 
 guint
@@ -106,7 +117,7 @@ lb_noise_plan_get_threads (const LbNoisePlan *self)
 gboolean
 lb_noise_plan_has_part (const LbNoisePlan *self, gboolean is_source, guint part)
 {
-  const float *largest = is_source ? self->source_largest[part] : self->weight_largest[part];
+  const float *largest = is_source ? self->source_largest[part] : self->weights->largest[part];
   const gsize count = is_source ? self->product->a->rows : self->heads;
   gsize i = 0;
 
@@ -140,7 +151,7 @@ float
 lb_noise_plan_unit (const LbNoisePlan *self, gsize row, guint pass)
 {
   return self->source_largest[lb_noise_source_part (pass)][row] *
-         self->weight_largest[lb_noise_weight_part (pass)][row / self->rows];
+         self->weights->largest[lb_noise_weight_part (pass)][row / self->rows];
 }
 
 /* Standard deviation of the merged Gaussian noise of a row; @means: of its passes,

@@ -79,18 +79,58 @@ LbMatrix *lb_noise_scratch_get (LbNoiseScratch *self, guint slot, gsize rows, gs
 void lb_noise_scratch_clear (LbNoiseScratch *self);
 
 /**
+ * LbNoiseWeights: what a mode made of the second operand of a product.
+ * @is_kept: stays on the shelf, with memory of its own; else it is of this product alone
+ * @of, @mode, @heads, @floor, @has_range, @range: made of what, and how
+ * @largest: (heads) w_max of each part
+ * @values: exact: the coded parts; moment: the operands of the means and of the variances
+ * @column_means: (heads, depth) moment: of w^ of each part, over the outputs
+ */
+typedef struct
+{
+  gboolean is_kept;
+  LbMatrix *of;
+  LbNoiseMode mode;
+  guint heads;
+  double floor;
+  gboolean has_range;
+  float range[2];
+  float *largest[2];
+  LbMatrix *values[2];
+  float *column_means[2];
+} LbNoiseWeights;
+
+/* An engine's memory: of the product at hand, and of weights that stay as they are. */
+typedef struct
+{
+  LbNoiseScratch scratch;
+  GPtrArray *kept;
+  gsize bytes;
+} LbNoiseShelf;
+
+/* The weights of @product for @mode: as they were left, with @found, or empty. */
+LbNoiseWeights *
+lb_noise_shelf_take (LbNoiseShelf *self, LbNoiseMode mode, const LbProduct *product, gboolean *found);
+/* After the product. */
+void lb_noise_shelf_give_back (LbNoiseWeights *weights);
+/* Memory for @values[@nth], not cleared; in slot @slot of the scratch if it is not kept. */
+LbMatrix *lb_noise_shelf_allocate (
+    LbNoiseShelf *self, LbNoiseWeights *weights, guint slot, guint nth, gsize rows, gsize columns);
+void lb_noise_shelf_clear (LbNoiseShelf *self);
+
+/**
  * LbNoisePlan: one product on its way through the engine.
  * @rows, @outputs, @depth: m, n, d of one head
  * @g: standard deviation of the Gaussian noise over the mean of a pass; 0: none
  * @source_largest: (heads rows) x_max of each part
  * @source_sum: (heads rows) sum of x^ of each part
- * @weight_largest: (heads) w_max of each part
+ * @weights: of the mode that runs
  */
 typedef struct
 {
   const LbProduct *product;
   LbMatrix *out;
-  LbNoiseScratch *scratch;
+  LbNoiseShelf *shelf;
   guint heads;
   gsize rows;
   gsize outputs;
@@ -102,15 +142,17 @@ typedef struct
   LbNoiseCoding weight_coding;
   float *source_largest[2];
   double *source_sum[2];
-  float *weight_largest[2];
+  LbNoiseWeights *weights;
 } LbNoisePlan;
 
-/* Finds the codings and the largest values; source_sum is left for the modes to fill. */
+/* Finds the codings and the source's largest values; source_sum is left for the modes to fill. */
 void lb_noise_plan_init (LbNoisePlan *self,
                          const LbNoiseOptions *options,
-                         LbNoiseScratch *scratch,
+                         LbNoiseShelf *shelf,
                          const LbProduct *product,
                          LbMatrix *out);
+/* Sets @weights, with their largest values; FALSE: the rest is for the mode to fill. */
+gboolean lb_noise_plan_take_weights (LbNoisePlan *self, LbNoiseMode mode);
 void lb_noise_plan_clear (LbNoisePlan *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (LbNoisePlan, lb_noise_plan_clear)
 

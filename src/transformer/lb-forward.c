@@ -344,6 +344,7 @@ multiply (Pass *pass, LbTransformerOp op, LbMatrix *a, LbMatrix *b, LbMatrix *ou
     .ranges = lb_model_get_ranges (self->model, pass->layer_index, op),
     .sigma_means = lb_model_get_sigma_means (self->model, pass->layer_index, op),
     .slm_floor = pass->config->slm_floor,
+    .is_constant = !attention && pass->layer->is_kept,
   };
 
   if (tap == NULL)

@@ -20,11 +20,13 @@ typedef enum
  * LbLayer: weights of one block, (outputs, inputs).
  * @bias: (1, outputs), or NULL: none
  * @copied: whether a matrix is a converted copy rather than a view of the file
+ * @is_kept: whether the model keeps it, so that it is the same the next time
  */
 typedef struct
 {
   gatomicrefcount references;
   gboolean copied;
+  gboolean is_kept;
   LbMatrix *weight[LB_N_OPS];
   LbMatrix *bias[LB_N_OPS];
   LbMatrix *norm_1_gain;

@@ -307,7 +307,10 @@ hold_layer (LbModel *self, guint layer, gboolean keep, GError **error)
   if (loaded == NULL)
     return NULL;
   if (keep || self->keeps_copies || !loaded->copied)
-    self->layers[layer] = lb_layer_ref (loaded);
+    {
+      loaded->is_kept = TRUE;
+      self->layers[layer] = lb_layer_ref (loaded);
+    }
   return g_steal_pointer (&loaded);
 }
 
