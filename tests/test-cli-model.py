@@ -189,6 +189,13 @@ def _():
     int8 = perplexity("--limit", 600, "--engine", "int8")["loss"]
     found = perplexity("--limit", 600, "--engine", "int8", "--model", model, "--calibration-text", TEXT)["loss"]
     tap.check(abs(found - int8) < 0.1, (found, int8))
+    text = ("--calibration-text", TEXT)
+    saved = HOME / "with-ranges"
+    refused("perplexity", "--text-file", TEXT, "--model", model, "--save-model", saved, code=2, says=["--calibration-text"])
+    refused("perplexity", "--text-file", TEXT, "--model", model, *text, "--save-model", HOME, code=2, says=["--save-model", str(HOME)])
+    perplexity("--limit", 64, "--engine", "int8", "--model", model, *text, "--save-model", saved)
+    again = perplexity("--limit", 600, "--engine", "int8", "--model", saved)["loss"]
+    tap.check(again == found, (again, found))
 
 
 @tap.test("/cli/model/calibrated-means-are-found-on-a-text")

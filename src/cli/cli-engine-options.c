@@ -77,6 +77,8 @@ cli_engine_entries (CliEngineOptions *options, gboolean whole_model)
     { "calibration-text", 0, 0, G_OPTION_ARG_FILENAME, &options->calibration_text,
       N_ ("where to find what the model does not have: ranges of the quantiser, calibrated means"),
       N_ ("FILE") },
+    { "save-model", 0, 0, G_OPTION_ARG_FILENAME, &options->save_model,
+      N_ ("new folder for the model with what was found on the calibration text"), N_ ("FOLDER") },
     { NULL },
   };
   GOptionEntry *all;
@@ -268,6 +270,11 @@ cli_engine_options_check (Cli *cli, CliEngineOptions *options)
     return cli_wrong (cli, _ ("--seed must not be negative"));
   if (options->calibrate && !cli_engine_is_wanted (options, CLI_ENGINE_BENCH))
     return cli_wrong (cli, _ ("--calibrate goes with --engine bench (or a --route to it)"));
+  if (options->save_model != NULL && options->calibration_text == NULL)
+    return cli_wrong (cli, _ ("--save-model goes with --calibration-text"));
+  if (options->save_model != NULL && g_file_test (options->save_model, G_FILE_TEST_EXISTS))
+    return cli_wrong (cli, _ ("--save-model: %s is there already: give the name of a new folder"),
+                      options->save_model);
   exit_code = check_photons (cli, options);
   if (exit_code < 0)
     exit_code = check_noise (cli, options);
@@ -290,6 +297,7 @@ cli_engine_options_clear (CliEngineOptions *options)
   g_free (options->noise_model);
   g_free (options->gaussian);
   g_free (options->calibration_text);
+  g_free (options->save_model);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <lb-int8-engine.h>
 #include <lb-bench-model-engine.h>
 #include <lb-noise-engine.h>
+#include <lb-model-writer.h>
 #include <lb-ranges.h>
 #include <lb-sigma-means.h>
 #include <lb-tokenizer.h>
@@ -214,6 +215,28 @@ calibrate_model (Cli *cli, LbModel *model, const char *path, gboolean means_want
   return TRUE;
 }
 
+/* The model as it is now, ranges and means with it. */
+static gboolean
+save_model (LbModel *model, const char *folder, GError **error)
+{
+  const guint layers = lb_model_get_config (model)->layers;
+  g_autoptr (LbModelWriter) writer = lb_model_writer_new_from_model (model);
+
+  for (guint i = 0; i < layers * LB_N_OPS; i++)
+    {
+      const guint layer = i / LB_N_OPS;
+      const LbTransformerOp op = (LbTransformerOp) (i % LB_N_OPS);
+      const float *ranges = lb_model_get_ranges (model, layer, op);
+      const float *means = lb_model_get_sigma_means (model, layer, op);
+
+      if (ranges != NULL)
+        lb_model_writer_set_ranges (writer, layer, op, ranges);
+      if (means != NULL)
+        lb_model_writer_set_sigma_means (writer, layer, op, means);
+    }
+  return lb_model_writer_write (writer, folder, error);
+}
+
 /* Engines that quantise cannot do without ranges, nor the calibrated mean
  * without its constants. */
 static gboolean
@@ -270,6 +293,7 @@ cli_engines_new_forward (
   if (model == NULL ||
       (options->calibration_text != NULL &&
        !calibrate_model (cli, model, options->calibration_text, means_wanted, error)) ||
+      (options->save_model != NULL && !save_model (model, options->save_model, error)) ||
       !check_model (model, options, means_wanted, error))
     return NULL;
   forward = lb_forward_new (model);

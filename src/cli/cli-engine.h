@@ -31,6 +31,7 @@ typedef struct
   char *noise_model;
   char *gaussian;
   char *calibration_text;
+  char *save_model;
   int bits;
   int threads;
   gboolean calibrate;
