@@ -422,6 +422,35 @@ is_ended_by_operator (const GError *error)
 
 static void shut_down_begin (LbConsole *self);
 
+static char *
+describe_failure (LbTask task, const char *title, const char *why)
+{
+  if (task == LB_TASK_RUN)
+    return g_strdup_printf (_ ("The run ended: %s"), why);
+  if (task == LB_TASK_CALIBRATE)
+    return g_strdup_printf (_ ("The calibration ended: %s"), why);
+  return g_strdup_printf ("%s: %s", title, why);
+}
+
+/* Sentinels may have failed on the way of a run that was let go on. */
+static void
+finish_run (LbConsole *self)
+{
+  const double in_doubt = self->snapshot != NULL && self->snapshot->finished
+                              ? lb_quantities_get (self->snapshot->results, "in_doubt", 0)
+                              : 0;
+  g_autofree char *text = NULL;
+
+  say (self, _ ("Run finished"));
+  if (!(in_doubt > 0))
+    return;
+  text = g_strdup_printf (
+      _ ("%.0f of the dot products are in doubt: a sentinel before or after them was off. They "
+         "are marked in the session: calibrate, and run again"),
+      in_doubt);
+  lb_console_set_fault (self, text);
+}
+
 void
 lb_console_end_task (LbConsole *self, GError *error)
 {
@@ -439,14 +468,14 @@ lb_console_end_task (LbConsole *self, GError *error)
                                    : _ ("Ended before it was done"));
   else if (error != NULL)
     {
-      g_autofree char *text = g_strdup_printf ("%s: %s", title, error->message);
+      g_autofree char *text = describe_failure (task, title, error->message);
 
       lb_console_set_fault (self, text);
     }
   else if (task == LB_TASK_CALIBRATE)
     say (self, _ ("Calibration finished"));
   else if (task == LB_TASK_RUN)
-    say (self, _ ("Run finished"));
+    finish_run (self);
   g_signal_emit (self, lb_console_signals[SIGNAL_TASK_FINISHED], 0, task, error);
   lb_console_emit_state (self);
   g_clear_error (&error);
@@ -496,6 +525,9 @@ lb_console_set_paused (LbConsole *self, gboolean paused)
       return;
     }
   self->paused = paused;
+  /* Why it was held is settled. */
+  if (!paused && self->snapshot != NULL && self->snapshot->held)
+    lb_console_set_fault (self, NULL);
   if (self->experiment != NULL)
     lb_experiment_set_paused (self->experiment, paused);
   lb_console_emit_state (self);
