@@ -98,6 +98,14 @@ def _():
     tap.check(len([n for n in application.names("image") if n]) > 0, "no figure is shown")
 
 
+@tap.test("/app/step-run-again-is-compared-with-the-result-before")
+def _():
+    tap.check(application.find("combo box", "Compare with") is None, "a first result is compared")
+    application.press("push button", "Run Dark")
+    application.get("combo box", "Compare with", 60)
+    application.wait_text("Earlier results")
+
+
 @tap.test("/app/attention-scores-run")
 def _():
     show("Experiment")
@@ -111,6 +119,26 @@ def _():
     tap.check(0 < float(error.split()[0]) < 5.65, f"normalised error is {error}")
     figures = {name for name in application.names("image") if name}
     tap.check({"Attention, ideal", "Attention, measured", "Measured - ideal"} <= figures, f"figures are {figures}")
+
+
+def displace_source():
+    """Displaces the source plane, or puts it back."""
+    show("Bench")
+    application.press("check box", "Source plane displaced by a quarter of a macropixel")
+    show("Experiment")
+
+
+@tap.test("/app/failed-sentinel-holds-a-run-which-may-go-on")
+def _():
+    displace_source()
+    abort = begin_run()
+    pause = application.get("push button", "Resume", 60)
+    wait_for(lambda: application.shows("Held. A sentinel is off"), "what holds the run", 20)
+    pause.get_action_iface().do_action(0)
+    wait_for(lambda: not has(abort, Atspi.StateType.SENSITIVE), "the run to end", 120)
+    application.wait_text("of the dot products are in doubt", 20)
+    tap.check(not application.shows("Held."), "still says that the run is held")
+    displace_source()
 
 
 @tap.test("/app/session-lists-what-was-done")
