@@ -29,6 +29,7 @@ typedef struct
   const Interrupt *interrupt; /* to come; or NULL */
   GCancellable *cancellable;
   gboolean came;
+  guint ended; /* steps, without a result */
 } Case;
 
 static LbDevice *
@@ -88,6 +89,7 @@ interrupt (Case *self, const LbCalibrationStep *step, const Interrupt *how)
   after = lb_calibration_set_dup (self->set, step->name);
   if (!done)
     g_assert_true (after == before);
+  self->ended += done ? 0 : 1;
   g_clear_error (&error);
   g_assert_true (lb_session_verify (self->session, &error));
   g_assert_no_error (error);
@@ -118,6 +120,7 @@ test_interrupts (void)
   g_autoptr (LbSetup) setup = NULL;
   g_autoptr (LbQuantities) identities = NULL;
   g_autoptr (GPtrArray) stored = NULL;
+  g_autoptr (GPtrArray) notes = NULL;
   const LbCalibrationStep *const *steps = lb_calibration_steps_get ();
   Case self = { 0 };
 
@@ -140,6 +143,10 @@ test_interrupts (void)
   stored = lb_session_list_calibrations (self.session, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (stored->len, >=, 10);
+  /* Each of them is told in the session. */
+  notes = lb_session_list_notes (self.session, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (notes->len, ==, self.ended);
   g_assert_true (lb_session_close (self.session, &error));
   lb_bench_disconnect (self.bench, NULL, &error);
   g_assert_no_error (error);

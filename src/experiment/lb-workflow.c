@@ -104,6 +104,21 @@ lb_workflow_store_calibrations_in_force (LbSession *session, LbCalibrationSet *s
   return TRUE;
 }
 
+/* What a step without a result leaves in the session. */
+static void
+note_failure (LbSession *session, const LbCalibrationStep *step, GError **error)
+{
+  g_autofree char *text = NULL;
+  g_autoptr (GError) note_error = NULL;
+
+  if (session == NULL || error == NULL || *error == NULL)
+    return;
+  text = g_strdup_printf (_ ("The calibration step %s ended without a result: %s"), _ (step->title),
+                          (*error)->message);
+  if (!lb_session_add_note (session, text, &note_error))
+    g_warning ("%s", note_error->message);
+}
+
 static gboolean
 run_step (LbBench *bench,
           LbCalibrationSet *set,
@@ -123,6 +138,7 @@ run_step (LbBench *bench,
   result = lb_calibration_run_step (bench, set, step->name, ordinal, progress, user_data, cancellable, error);
   if (result == NULL)
     {
+      note_failure (session, step, error);
       g_prefix_error (error, "%s: ", step->name);
       return FALSE;
     }
