@@ -2,6 +2,7 @@
 #include "lb-kernels.h"
 
 #include <lb-gemm.h>
+#include <lb-target-clones.h>
 #include <math.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
  * (coefficients: Cephes, expf.c, S. Moshier). x is held within -87 and 88; NaN
  * stays NaN.
  */
-static inline float
+G_ALWAYS_INLINE static inline float
 exponential (float x)
 {
   const float magic = 12582912.0f; /* 1.5 x 2^23: adding it rounds to a whole number */
@@ -38,7 +39,7 @@ exponential (float x)
   return x == x ? p * power : x;
 }
 
-static double
+G_ALWAYS_INLINE static inline double
 sum_row (const float *values, gsize count)
 {
   double lanes[LANES] = { 0 }, sum = 0;
@@ -54,7 +55,7 @@ sum_row (const float *values, gsize count)
   return sum;
 }
 
-static double
+G_ALWAYS_INLINE static inline double
 sum_squares (const float *values, gsize count, double mean)
 {
   double lanes[LANES] = { 0 }, sum = 0;
@@ -70,7 +71,7 @@ sum_squares (const float *values, gsize count, double mean)
   return sum;
 }
 
-static float
+G_ALWAYS_INLINE static inline float
 largest_of (const float *values, gsize count)
 {
   float lanes[LANES], largest = values[0];
@@ -88,6 +89,7 @@ largest_of (const float *values, gsize count)
   return largest;
 }
 
+LB_TARGET_CLONES
 static void
 normalise_row (const float *x, const float *gain, const float *bias, gsize count, double epsilon, float *out)
 {
@@ -111,6 +113,7 @@ lb_kernel_layer_norm (
                    lb_matrix_row (out, row));
 }
 
+LB_TARGET_CLONES
 static void
 softmax_row (float *values, gsize count, float scale)
 {
@@ -141,42 +144,56 @@ lb_kernel_causal_softmax (LbMatrix *scores, float scale)
     }
 }
 
+LB_TARGET_CLONES
+static void
+relu6_row (float *values, gsize count)
+{
+  for (gsize i = 0; i < count; i++)
+    {
+      /* NaN passes: what was not measured must not look like zero. */
+      float positive = values[i] < 0.0f ? 0.0f : values[i];
+
+      values[i] = positive > 6.0f ? 6.0f : positive;
+    }
+}
+
 void
 lb_kernel_relu6 (LbMatrix *x)
 {
 #pragma omp parallel for schedule(static) num_threads(lb_numerics_get_threads())
   for (gsize row = 0; row < x->rows; row++)
+    relu6_row (lb_matrix_row (x, row), x->columns);
+}
+
+LB_TARGET_CLONES
+static void
+gelu_tanh_row (float *values, gsize count)
+{
+  /* (1 + tanh u) / 2 = 1 / (1 + exp (-2 u)), without cancellation; the constant is 2 sqrt (2 / pi). */
+  const float slope = 1.59576912f;
+
+  for (gsize i = 0; i < count; i++)
     {
-      float *values = lb_matrix_row (x, row);
+      float v = values[i];
 
-      for (gsize i = 0; i < x->columns; i++)
-        {
-          /* NaN passes: what was not measured must not look like zero. */
-          float positive = values[i] < 0.0f ? 0.0f : values[i];
-
-          values[i] = positive > 6.0f ? 6.0f : positive;
-        }
+      values[i] = v / (1.0f + exponential (-slope * (v + 0.044715f * v * v * v)));
     }
 }
 
 void
 lb_kernel_gelu_tanh (LbMatrix *x)
 {
-  /* (1 + tanh u) / 2 = 1 / (1 + exp (-2 u)), without cancellation; the constant is 2 sqrt (2 / pi). */
-  const float slope = 1.59576912f;
-
 #pragma omp parallel for schedule(static) num_threads(lb_numerics_get_threads())
   for (gsize row = 0; row < x->rows; row++)
-    {
-      float *values = lb_matrix_row (x, row);
+    gelu_tanh_row (lb_matrix_row (x, row), x->columns);
+}
 
-      for (gsize i = 0; i < x->columns; i++)
-        {
-          float v = values[i];
-
-          values[i] = v / (1.0f + exponential (-slope * (v + 0.044715f * v * v * v)));
-        }
-    }
+LB_TARGET_CLONES
+static void
+add_row (float *values, const float *more, gsize count)
+{
+  for (gsize i = 0; i < count; i++)
+    values[i] += more[i];
 }
 
 void
@@ -186,12 +203,7 @@ lb_kernel_add_bias (LbMatrix *x, const LbMatrix *bias)
 
 #pragma omp parallel for schedule(static) num_threads(lb_numerics_get_threads())
   for (gsize row = 0; row < x->rows; row++)
-    {
-      float *values = lb_matrix_row (x, row);
-
-      for (gsize i = 0; i < x->columns; i++)
-        values[i] += bias->data[i];
-    }
+    add_row (lb_matrix_row (x, row), bias->data, x->columns);
 }
 
 void
@@ -201,11 +213,5 @@ lb_kernel_add (LbMatrix *x, const LbMatrix *y)
 
 #pragma omp parallel for schedule(static) num_threads(lb_numerics_get_threads())
   for (gsize row = 0; row < x->rows; row++)
-    {
-      float *values = lb_matrix_row (x, row);
-      const float *more = lb_matrix_row (y, row);
-
-      for (gsize i = 0; i < x->columns; i++)
-        values[i] += more[i];
-    }
+    add_row (lb_matrix_row (x, row), lb_matrix_row (y, row), x->columns);
 }
