@@ -160,6 +160,8 @@ copy_table (const LbLookupTable *table)
  * @options: photons 0 or more, constants 0 or more, at most 16 bits; tables are
  *   copied
  *
+ * The engine keeps what it makes of constant weights, 1 GiB at most.
+ *
  * Returns: (transfer full): an engine
  */
 LbEngine *
