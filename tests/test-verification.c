@@ -4,6 +4,7 @@
 #include <lb-operand.h>
 #include <lb-optical-path.h>
 #include <lb-simulated-truth.h>
+#include <lb-simulated.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -548,21 +549,65 @@ test_tables (void)
   check_damage ("response", damage_table, 4);
 }
 
+/* Variance of a camera pixel without light and without the converter's steps, in
+ * electrons; rows of pixels share some. */
+static double
+measured_noise2 (CalibrationWorld *world)
+{
+  return pow (calibration_world_get_truth (world, "read_noise"), 2);
+}
+
+/* ---- A world that has more of it, all measured anew ----------------------------------- */
+
+static LbCalibration *
+run_step (CalibrationWorld *world, const char *step)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbCalibration) result = lb_calibration_run_step (
+      world->bench, world->set, step, world->next_ordinal++, NULL, NULL, NULL, &error);
+
+  g_assert_no_error (error);
+  g_test_message ("%s: %s. %s", step, lb_verdict_get_name (lb_calibration_get_verdict (result)),
+                  lb_calibration_get_message (result));
+  /* A failed one as well: it is what is to be looked at. */
+  lb_calibration_set_put (world->set, result);
+  return g_steal_pointer (&result);
+}
+
+/* The mean square error that @more has over @less at length 64 is what the split says
+ * of @share, and it is not said of another. */
+static void
+compare_worlds (LbCalibration *less, LbCalibration *more, guint share, double photons)
+{
+  const float *a = find_group (less, 64, TRUE, photons), *b = find_group (more, 64, TRUE, photons);
+  const double gone = mean_square (b) - mean_square (a), said = part_of (b, share) - part_of (a, share);
+  double others = 0;
+
+  for (guint i = 3; i < N_SHARES - 1; i++)
+    if (i != share)
+      others = MAX (others, part_of (b, i) - part_of (a, i));
+  g_test_message (
+      "%s at %.0f photons per MAC: error %.2f %% instead of %.2f %%; %.3g more mean square error, "
+      "%.3g said, at most %.3g more of another systematic cause",
+      share_names[share], photons, 100 * b[COLUMN_ERROR], 100 * a[COLUMN_ERROR], gone, said, others);
+  g_assert_cmpfloat (said, >, 0);
+  g_assert_cmpfloat (fabs (gone - said), <, 0.25 * said + 0.04 * mean_square (b));
+  g_assert_cmpfloat (others, <, 0.3 * said);
+}
+
 /* Signed products that blur makes smaller: that is crosstalk. */
 static void
 test_crosstalk (void)
 {
   const char *changes[] = { "\"source_blur_px\": 0.35", "\"source_blur_px\": 0.5", NULL };
+  g_autoptr (CalibrationWorld) sharp = calibration_world_new (LB_FIDELITY_FAST, 5, NULL);
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 5, changes);
   g_autoptr (LbCalibration) verification = NULL;
-  g_autoptr (GError) error = NULL;
   const float *group;
   double lost;
 
   calibration_world_run (world, "crosstalk");
-  verification =
-      lb_calibration_run_step (world->bench, world->set, "verification", 50, NULL, NULL, NULL, &error);
-  g_assert_no_error (error);
+  verification = run_step (world, "verification");
   print_groups (verification);
   group = find_group (verification, 256, TRUE, 2000);
   /* Of independent signed values var (ideal) is d / 9, and the passes' means are d / 16 each. */
@@ -575,6 +620,65 @@ test_crosstalk (void)
   for (guint share = 3; share < N_SHARES - 1; share++)
     if (share != 6)
       g_assert_cmpfloat (part_of (group, share), <, part_of (group, 6));
+
+  calibration_world_run (sharp, "crosstalk");
+  compare_worlds (calibration_world_run (sharp, "verification"), verification, 6, 2000);
+}
+
+/* The source moves by a quarter of a macropixel after the alignment. */
+static void
+test_misalignment (void)
+{
+  static const char *const again[] = { "response", "background", "flat-field", "crosstalk" };
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 1, NULL);
+  g_autoptr (LbCalibration) verification = NULL;
+
+  calibration_world_run (world, "alignment");
+  g_assert_true (lb_simulated_set_fault (calibration_world_get_camera (world), "misalign", TRUE));
+  for (guint i = 0; i < G_N_ELEMENTS (again); i++)
+    g_object_unref (run_step (world, again[i]));
+  verification = run_step (world, "verification");
+  print_groups (verification);
+  compare_worlds (calibration_world_run (get_world (1), "verification"), verification, 7, 2000);
+}
+
+/* A converter of 16 bits instead of 12 over the same range: what its steps add to
+ * the variance (n K^2 / 12, optics.md) is not there. */
+static void
+test_quantisation (void)
+{
+  const char *changes[] = { "\"bits\": 12",
+                            "\"bits\": 16",
+                            "\"electrons_per_dn\": 2.5",
+                            "\"electrons_per_dn\": 0.15625",
+                            "\"offset_dn\": 64",
+                            "\"offset_dn\": 1024",
+                            "\"offset_pattern_dn\": 2",
+                            "\"offset_pattern_dn\": 32",
+                            NULL };
+  g_autoptr (CalibrationWorld) fine = calibration_world_new (LB_FIDELITY_FAST, 1, changes);
+  LbCalibration *with = calibration_world_run (get_world (1), "verification");
+  g_autoptr (LbCalibration) without = NULL;
+  const float *a, *b;
+  double step2, expected, said;
+
+  for (guint i = 0; !g_str_equal (lb_calibration_steps_get ()[i]->name, "verification"); i++)
+    g_object_unref (run_step (fine, lb_calibration_steps_get ()[i]->name));
+  without = run_step (fine, "verification");
+  print_groups (without);
+  a = find_group (with, 64, TRUE, 100);
+  b = find_group (without, 64, TRUE, 100);
+  /* What is left at much light, on both sides, is of the planes' levels. */
+  step2 = pow (calibration_world_get_truth (get_world (1), "electrons_per_dn"), 2) / 12;
+  expected = part_of (a, 1) * step2 / measured_noise2 (get_world (1));
+  said = part_of (a, 3) - part_of (b, 3);
+  g_test_message (
+      "quantisation at 100 photons per MAC: %.2f %% of the mean square error went with it, %.2f %% "
+      "was said, the converter's step gives %.2f %%",
+      100 * (mean_square (a) - mean_square (b)) / mean_square (a), 100 * said / mean_square (a),
+      100 * expected / mean_square (a));
+  g_assert_cmpfloat (fabs (said / expected - 1), <, 0.1);
+  g_assert_cmpfloat (fabs (mean_square (a) - mean_square (b) - said), <, 0.2 * said + 0.06 * mean_square (a));
 }
 
 /* ---- Files that are no noise model ---------------------------------------------------- */
@@ -718,6 +822,8 @@ main (int argc, char *argv[])
       g_test_add_func ("/verification/damaged-flat-field-is-named", test_flat_field);
       g_test_add_func ("/verification/damaged-table-is-named", test_tables);
       g_test_add_func ("/verification/blur-is-named-crosstalk", test_crosstalk);
+      g_test_add_func ("/verification/a-displaced-source-is-named-misalignment", test_misalignment);
+      g_test_add_func ("/verification/quantisation-switched-off", test_quantisation);
     }
   failed = g_test_run ();
   g_clear_pointer (&base, calibration_world_free);
