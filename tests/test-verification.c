@@ -575,27 +575,34 @@ run_step (CalibrationWorld *world, const char *step)
 }
 
 /* The mean square error that @more has over @less at length 64 is what the split says
- * of @share, and it is not said of another. */
+ * of all causes together, and among what is not random @share has got most. What is
+ * switched brings a little of others with it: blur takes light, which is shot noise. */
 static void
 compare_worlds (LbCalibration *less, LbCalibration *more, guint share, double photons)
 {
   const float *a = find_group (less, 64, TRUE, photons), *b = find_group (more, 64, TRUE, photons);
-  const double gone = mean_square (b) - mean_square (a), said = part_of (b, share) - part_of (a, share);
-  double others = 0;
+  const double gone = mean_square (b) - mean_square (a), own = part_of (b, share) - part_of (a, share);
+  double said = 0, others = 0;
 
-  for (guint i = 3; i < N_SHARES - 1; i++)
-    if (i != share)
-      others = MAX (others, part_of (b, i) - part_of (a, i));
+  for (guint i = 0; i < N_SHARES - 1; i++)
+    {
+      const double one = part_of (b, i) - part_of (a, i);
+
+      said += one;
+      if (i >= 3 && i != share)
+        others = MAX (others, one);
+    }
   g_test_message (
       "%s at %.0f photons per MAC: error %.2f %% instead of %.2f %%; %.3g more mean square error, "
-      "%.3g said, at most %.3g more of another systematic cause",
-      share_names[share], photons, 100 * b[COLUMN_ERROR], 100 * a[COLUMN_ERROR], gone, said, others);
-  g_assert_cmpfloat (said, >, 0);
-  g_assert_cmpfloat (fabs (gone - said), <, 0.25 * said + 0.04 * mean_square (b));
-  g_assert_cmpfloat (others, <, 0.3 * said);
+      "%.3g said of all causes, %.3g of this one, at most %.3g of another systematic one",
+      share_names[share], photons, 100 * b[COLUMN_ERROR], 100 * a[COLUMN_ERROR], gone, said, own, others);
+  g_assert_cmpfloat (gone, >, 0.2 * mean_square (a));
+  g_assert_cmpfloat (fabs (gone - said), <, 0.25 * gone + 0.04 * mean_square (b));
+  g_assert_cmpfloat (own, >, others);
 }
 
-/* Signed products that blur makes smaller: that is crosstalk. */
+/* Blur by half as much again. A gain holds a macropixel's own light, so that the slope
+ * stays; what comes from the neighbours is an error. */
 static void
 test_crosstalk (void)
 {
@@ -603,26 +610,12 @@ test_crosstalk (void)
   g_autoptr (CalibrationWorld) sharp = calibration_world_new (LB_FIDELITY_FAST, 5, NULL);
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 5, changes);
   g_autoptr (LbCalibration) verification = NULL;
-  const float *group;
-  double lost;
 
   calibration_world_run (world, "crosstalk");
   verification = run_step (world, "verification");
   print_groups (verification);
-  group = find_group (verification, 256, TRUE, 2000);
-  /* Of independent signed values var (ideal) is d / 9, and the passes' means are d / 16 each. */
-  lost = pow (1 - group[COLUMN_SLOPE], 2) * (256.0 / 9) / (4 * 16.0 * 16);
-  g_test_message ("slope %.4f: mean square error %.3g by it, %.3g said for crosstalk", group[COLUMN_SLOPE],
-                  lost, part_of (group, 6));
-  g_assert_cmpfloat (group[COLUMN_SLOPE], <, 0.99);
-  g_assert_cmpfloat (part_of (group, 6), >, 0.5 * lost);
-  g_assert_cmpfloat (part_of (group, 6), <, 2.5 * lost);
-  for (guint share = 3; share < N_SHARES - 1; share++)
-    if (share != 6)
-      g_assert_cmpfloat (part_of (group, share), <, part_of (group, 6));
-
   calibration_world_run (sharp, "crosstalk");
-  compare_worlds (calibration_world_run (sharp, "verification"), verification, 6, 2000);
+  compare_worlds (calibration_world_run (sharp, "verification"), verification, 6, 10000);
 }
 
 /* The source moves by a quarter of a macropixel after the alignment. */
@@ -639,7 +632,7 @@ test_misalignment (void)
     g_object_unref (run_step (world, again[i]));
   verification = run_step (world, "verification");
   print_groups (verification);
-  compare_worlds (calibration_world_run (get_world (1), "verification"), verification, 7, 2000);
+  compare_worlds (calibration_world_run (get_world (1), "verification"), verification, 7, 10000);
 }
 
 /* A converter of 16 bits instead of 12 over the same range: what its steps add to
