@@ -4,8 +4,8 @@ verification finds against held-out products: worlds.py FOLDER-OF-TESTS [--world
 [--fidelity fast|pixel] [--programs a,b] [--log FILE] [--table LOG ...]
 
 Runs the test programs that know LIGHTBENCH_WORLDS, a process a world, and prints the worst error of each
-step beside its limit, and all p-values. The log has each world's parameters. --table: of logs that are there;
-no program is run. Exit code 1: a step said pass while it was off by more than its limit, the noise model
+step beside its limit, the extremes of the worlds' parameters, and all p-values. The log has each world's
+parameters. --table: of logs that are there; no program is run. Exit code 1: a step said pass while it was off by more than its limit, the noise model
 differs from the bench in more worlds than one in 20, or a program did not come to its end."""
 
 import argparse
@@ -18,6 +18,8 @@ import sys
 PROGRAMS = ("calibration-steps", "calibration-devices", "crosstalk", "verification")
 STEP = re.compile(r"# (\S+ \S+) world (\d+), ([\w-]+) \((pass|warn|fail)\): (.+) off by (\S+) of (\S+)$")
 VERDICT = re.compile(r"# (\S+ \S+) world (\d+), ([\w-]+): (pass|warn|fail), residual")
+WORLD = re.compile(r"# (\S+ \S+) world (\d+):$")
+PARAMETER = re.compile(r"# (\w+): (-?[0-9.e+-]+|none|x|y|both)( \S+)?$")
 NOISE = re.compile(r"# (\S+ \S+) world (\d+): (\d+) held-out products of (\d+) elements, (\d+) photons.* p = (\S+)$")
 # Two samples of one distribution differ so much once in a hundred times.
 P_MIN = 0.01
@@ -38,6 +40,23 @@ def run_worlds(folder, worlds, fidelity, programs, log):
             # 1: a test failed, which the table tells.
             ended = ended and done.returncode in (0, 1)
     return ended
+
+
+def print_parameters(lines):
+    """Lowest and highest of each parameter over the worlds of a bench."""
+    values, bench = {}, None
+    for line in lines:
+        if match := WORLD.match(line):
+            bench = match[1]
+        elif (match := PARAMETER.match(line)) and bench:
+            values.setdefault((bench, match[1], match[3] or ""), set()).add(match[2])
+        else:
+            bench = None
+    for (name, parameter, unit), found in values.items():
+        if any(value.isalpha() for value in found):
+            print(f"{name} {parameter}: {', '.join(sorted(found))}")
+        elif len(found) > 1:
+            print(f"{name} {parameter}: {min(found, key=float)} to {max(found, key=float)}{unit}")
 
 
 def print_steps(lines):
@@ -101,6 +120,7 @@ def main():
     lines = []
     for path in arguments.table or [arguments.log]:
         lines += path.read_text(encoding="utf-8").splitlines()
+    print_parameters(lines)
     steps, noise = print_steps(lines), print_noise(lines)
     return 0 if ended and steps and noise else 1
 
