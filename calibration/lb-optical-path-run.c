@@ -111,6 +111,7 @@ next_exposure (LbExposure *exposure, gpointer data, GError **error)
                             .light_level = self->light.level,
                             .exposure_us = ldexp (self->light.exposure_us, -(int) attempt),
                             .frames = self->light.frames << attempt,
+                            .ahead = TRUE,
                             .tag = number << ATTEMPT_BITS | attempt };
   return TRUE;
 }

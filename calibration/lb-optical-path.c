@@ -216,52 +216,54 @@ lb_path_make_plan (
   return layout != NULL ? lb_path_plan_new (layout, self->encoder, a, b, diagonal) : NULL;
 }
 
-/* A display stands by that many of its periods before it shows a pattern, until
- * the timing has been measured. */
+/* A display stands by that many of its periods before it shows a pattern that is not
+ * handed over ahead of time, until the timing has been measured. */
 #define LATENCY_PERIODS 2
 
-/* Bench time of an exposure: the changed plane settles, the camera exposes and
- * reads out all its frames, in whole periods of the plane's display. */
-static double
-period_s (double settling_us, const LbPathLight *light, const LbCameraCaps *camera, double rate_hz)
+/* What exposures will be taken with. */
+typedef struct
 {
-  const double frame_us = MAX (light->exposure_us + camera->readout_us, camera->frame_period_us);
+  LbCameraCaps camera;
+  LbModulatorCaps planes[2];
+} PathCaps;
 
-  return (ceil (1e-6 * (settling_us + light->frames * frame_us) * rate_hz) + LATENCY_PERIODS) / rate_hz;
+/* Bench time of an exposure: the changed plane settles, the camera exposes and
+ * reads out all its frames, in whole periods of the plane's display. What is handed
+ * over ahead of time allows for a period of the camera before them. */
+static double
+period_s (double settling_us, const LbPathLight *light, const PathCaps *caps, double rate_hz)
+{
+  const double frame_us = light->exposure_us + caps->camera.readout_us;
+  const double camera_us = light->frames * MAX (frame_us, caps->camera.frame_period_us);
+
+  if (caps->planes[LB_ROLE_SOURCE].ahead && caps->planes[LB_ROLE_WEIGHT].ahead)
+    return ceil (1e-6 * (settling_us + camera_us + frame_us) * rate_hz) / rate_hz;
+  return (ceil (1e-6 * (settling_us + camera_us) * rate_hz) + LATENCY_PERIODS) / rate_hz;
 }
 
-/* What exposures will be taken with. */
 static gboolean
-find_caps (LbOpticalPath *self, LbCameraCaps *camera, double rates_hz[2], GError **error)
+find_caps (LbOpticalPath *self, PathCaps *caps, GError **error)
 {
-  LbModulatorCaps source, weight;
-
-  if (!lb_bench_get_camera_caps (self->bench, camera) ||
-      !lb_bench_get_modulator_caps (self->bench, LB_ROLE_SOURCE, &source) ||
-      !lb_bench_get_modulator_caps (self->bench, LB_ROLE_WEIGHT, &weight))
+  if (!lb_bench_get_camera_caps (self->bench, &caps->camera) ||
+      !lb_bench_get_modulator_caps (self->bench, LB_ROLE_SOURCE, &caps->planes[LB_ROLE_SOURCE]) ||
+      !lb_bench_get_modulator_caps (self->bench, LB_ROLE_WEIGHT, &caps->planes[LB_ROLE_WEIGHT]))
     {
       g_set_error_literal (error, LB_BENCH_ERROR, LB_BENCH_ERROR_NOT_CONNECTED,
                            _ ("The bench is not connected: connect it first"));
       return FALSE;
     }
-  rates_hz[LB_ROLE_SOURCE] = source.rate_hz;
-  rates_hz[LB_ROLE_WEIGHT] = weight.rate_hz;
   return TRUE;
 }
 
 /* Of an exposure, by the plane that changes. */
 static void
-find_periods (LbOpticalPath *self,
-              const LbCameraCaps *camera,
-              const double rates_hz[2],
-              const LbPathLight *light,
-              double periods_s[2])
+find_periods (LbOpticalPath *self, const PathCaps *caps, const LbPathLight *light, double periods_s[2])
 {
   LbBenchTiming timing;
 
   lb_bench_get_timing (self->bench, &timing);
   for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
-    periods_s[role] = period_s (timing.settling_us[role], light, camera, rates_hz[role]);
+    periods_s[role] = period_s (timing.settling_us[role], light, caps, caps->planes[role].rate_hz);
   periods_s[LB_ROLE_WEIGHT] = MAX (periods_s[LB_ROLE_SOURCE], periods_s[LB_ROLE_WEIGHT]);
 }
 
@@ -290,22 +292,22 @@ lb_optical_path_forecast (LbOpticalPath *self,
 {
   g_autoptr (LbPathPlan) plan = NULL;
   const LbSetupOptics *optics;
-  LbCameraCaps camera;
+  PathCaps caps;
   LbPathLight light;
   guint64 extra = 0;
-  double rates_hz[2], periods_s[2];
+  double periods_s[2];
 
   g_return_val_if_fail (LB_IS_OPTICAL_PATH (self) && a != NULL && b != NULL, FALSE);
 
   plan = lb_path_make_plan (self, a, b, diagonal, error);
-  if (plan == NULL || !find_caps (self, &camera, rates_hz, error))
+  if (plan == NULL || !find_caps (self, &caps, error))
     return FALSE;
   optics = lb_setup_get_optics (lb_bench_get_setup (self->bench));
-  light = lb_path_forecast_light (plan, photons_per_mac, &camera, optics->exposure_us);
-  find_periods (self, &camera, rates_hz, &light, periods_s);
+  light = lb_path_forecast_light (plan, photons_per_mac, &caps.camera, optics->exposure_us);
+  find_periods (self, &caps, &light, periods_s);
   if (self->sentinels != NULL)
     extra = lb_sentinels_between (self->sentinels, plan->exposures) *
-            lb_sentinels_frames (self->sentinels, &camera, optics->exposure_us);
+            lb_sentinels_frames (self->sentinels, &caps.camera, optics->exposure_us);
   if (exposures != NULL)
     *exposures = plan->exposures * light.frames + 1 + extra;
   if (seconds != NULL)
@@ -324,8 +326,8 @@ gboolean
 lb_optical_path_forecast_ends (LbOpticalPath *self, guint64 *exposures, double *seconds, GError **error)
 {
   const LbPathLight light = { .frames = 1 };
-  LbCameraCaps camera;
-  double rates_hz[2], periods_s[2];
+  PathCaps caps;
+  double periods_s[2];
 
   g_return_val_if_fail (LB_IS_OPTICAL_PATH (self), FALSE);
 
@@ -333,10 +335,10 @@ lb_optical_path_forecast_ends (LbOpticalPath *self, guint64 *exposures, double *
   *seconds = 0;
   if (self->sentinels == NULL)
     return TRUE;
-  if (!find_caps (self, &camera, rates_hz, error))
+  if (!find_caps (self, &caps, error))
     return FALSE;
-  find_periods (self, &camera, rates_hz, &light, periods_s);
-  *exposures = 2 * lb_sentinels_frames (self->sentinels, &camera,
+  find_periods (self, &caps, &light, periods_s);
+  *exposures = 2 * lb_sentinels_frames (self->sentinels, &caps.camera,
                                         lb_setup_get_optics (lb_bench_get_setup (self->bench))->exposure_us);
   *seconds = (double) *exposures * periods_s[LB_ROLE_SOURCE];
   return TRUE;

@@ -140,20 +140,8 @@ lattice_light (const ElementWork *work, guint half, guint32 cell)
   return light;
 }
 
-/* What the neighbours of a zone leak onto a cell, where all are alike. */
-static double
-zone_leak (const LbVerificationElements *self, guint zone)
-{
-  double sum = 0;
-
-  for (guint place = 0; self->leak != NULL && place < LB_LEAK_PLACES; place++)
-    if (place != LB_LEAK_OWN)
-      sum += lb_matrix_get (self->leak, zone, place);
-  return sum;
-}
-
-/* Own light, and what comes from neighbours that are as bright, over what the
- * gain says: the light is measured by patches of bright cells, which have both. */
+/* Own light over what the gain says: a gain holds nothing of the neighbours' light
+ * (step-flat-field.c), which is crosstalk then. */
 static void
 find_gain_errors (ElementWork *work)
 {
@@ -171,9 +159,7 @@ find_gain_errors (ElementWork *work)
       if (probe->layout->tile_share[tile] < WHOLE_SHARE)
         continue;
       for (guint half = 0; half < 2; half++)
-        self->gain_error[half][cell] =
-            (float) (lattice_light (work, half, cell) / expected * (1 + zone_leak (self, self->zone[cell])) -
-                     1);
+        self->gain_error[half][cell] = (float) (lattice_light (work, half, cell) / expected - 1);
     }
 }
 

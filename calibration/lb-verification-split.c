@@ -24,14 +24,14 @@ cell_value (const LbOpticsModel *model, const LbCurves *curves, guint32 cell, gu
   return curves->values[(gsize) zone * LB_LEVELS + level];
 }
 
-/* What the neighbours' light does on a cell, beyond that of neighbours as bright
- * as the cell itself, which its gain holds: the part that is the same from both
- * sides is crosstalk (blur), the part that is opposite is misalignment. */
+/* What the neighbours' light does on a cell, whose gain holds its own alone. Blur
+ * falls off about exponentially beyond a margin, so that a displacement gives to one
+ * side the factor that it takes from the other: the geometric mean of both sides is
+ * crosstalk (blur), what is left is misalignment. */
 static void
 add_leaks (const LbVerificationElements *elements,
            const LbOpticsModel *model,
            guint32 cell,
-           double own,
            double weight,
            const guint8 *source_levels,
            double sums[LB_N_SYSTEMATIC])
@@ -41,16 +41,14 @@ add_leaks (const LbVerificationElements *elements,
   for (guint place = 0; place < LB_LEAK_PLACES; place++)
     {
       const gint64 other = lb_leak_neighbour (&elements->probe, cell, place);
-      const double even = 0.5 * (leak[place] + leak[LB_LEAK_PLACES - 1 - place]);
-      const double odd = 0.5 * (leak[place] - leak[LB_LEAK_PLACES - 1 - place]);
+      const double both = sqrt (MAX (leak[place], 0) * MAX (leak[LB_LEAK_PLACES - 1 - place], 0));
       double light;
 
       if (place == LB_LEAK_OWN || other < 0)
         continue;
-      light =
-          weight * (cell_value (model, &model->source_curves, (guint32) other, source_levels[other]) - own);
-      sums[LB_SYSTEMATIC_CROSSTALK] += even * light;
-      sums[LB_SYSTEMATIC_MISALIGNMENT] += odd * light;
+      light = weight * cell_value (model, &model->source_curves, (guint32) other, source_levels[other]);
+      sums[LB_SYSTEMATIC_CROSSTALK] += both * light;
+      sums[LB_SYSTEMATIC_MISALIGNMENT] += (leak[place] - both) * light;
     }
 }
 
@@ -136,7 +134,7 @@ lb_verification_predict_tile (const LbVerificationElements *elements,
       squares += pow (e.c * e.u * e.v / scale, 2);
       shared[LB_SYSTEMATIC_QUANTISATION] += e.c * (e.u_table * e.v_table - e.u * e.v);
       if (elements->leak != NULL)
-        add_leaks (elements, model, e.cell, e.u, e.c * e.v, source_levels, shared);
+        add_leaks (elements, model, e.cell, e.c * e.v, source_levels, shared);
       for (guint half = 0; half < 2; half++)
         add_measured (elements, &e, half, halves[half]);
     }

@@ -196,7 +196,7 @@ solve_corners (ResponseWork *work, guint zone)
   const double mixed = rmm - r0m - rm0 + r00;
   double source, weight; /* below 0 by noise alone */
 
-  if (work->cells[zone] < ZONE_CELLS_MIN || mixed <= 0)
+  if (work->cells[zone] == 0 || mixed <= 0)
     return FALSE;
   source = (r0m - r00) / mixed;
   weight = (rm0 - r00) / mixed;
@@ -224,9 +224,9 @@ fit_zone (ResponseWork *work, guint zone)
     }
 }
 
-/* A zone without enough cells takes the curve of the nearest one that has. */
-static void
-copy_nearest (ResponseWork *work, guint zone, const gboolean *solved)
+/* The zone nearest to @zone that has a curve of its own; G_MAXUINT: none has. */
+static guint
+find_nearest (guint zone, const gboolean *fitted)
 {
   guint nearest = G_MAXUINT, best = G_MAXUINT;
 
@@ -235,20 +235,41 @@ copy_nearest (ResponseWork *work, guint zone, const gboolean *solved)
       int x = (int) (other % ZONES_X) - (int) (zone % ZONES_X);
       int y = (int) (other / ZONES_X) - (int) (zone / ZONES_X);
 
-      if (solved[other] && (guint) (x * x + y * y) < best)
+      if (fitted[other] && (guint) (x * x + y * y) < best)
         {
           best = (guint) (x * x + y * y);
           nearest = other;
         }
     }
-  if (nearest == G_MAXUINT)
-    return;
+  return nearest;
+}
+
+/* Moves a curve's lower end to @floor, its upper end stays. */
+static void
+set_floor (float *curve, double floor_value)
+{
+  const double before = curve[0];
+
+  for (guint level = 0; level < LB_LEVELS; level++)
+    curve[level] = (float) (floor_value + (curve[level] - before) * (1 - floor_value) / (1 - before));
+}
+
+/* A zone without enough cells takes the curves of the nearest one that has; the
+ * floors, for which a few cells do, are its own where its corners tell them. */
+static void
+borrow_curves (ResponseWork *work, guint zone, guint nearest, gboolean solved)
+{
+  const double floors[2] = { work->source_floor[zone], work->weight_floor[zone] };
+
   for (guint plane = 0; plane < 2; plane++)
     {
-      memcpy (lb_matrix_row (work->curves[plane], zone), lb_matrix_row (work->curves[plane], nearest),
-              LB_LEVELS * sizeof (float));
+      float *curve = lb_matrix_row (work->curves[plane], zone);
+
+      memcpy (curve, lb_matrix_row (work->curves[plane], nearest), LB_LEVELS * sizeof (float));
       memcpy (lb_matrix_row (work->ranges[plane], zone), lb_matrix_row (work->ranges[plane], nearest),
               2 * sizeof (float));
+      if (solved && floors[plane] * CONTRAST_MIN < 1)
+        set_floor (curve, floors[plane] / work->largest[plane][nearest]);
     }
 }
 
@@ -270,8 +291,8 @@ check_zone (ResponseWork *work, guint zone)
 static gboolean
 fit_curves (ResponseWork *work, GError **error)
 {
-  gboolean solved[ZONES];
-  guint n_solved = 0;
+  gboolean solved[ZONES], fitted[ZONES];
+  guint n_fitted = 0;
 
   for (guint plane = 0; plane < 2; plane++)
     {
@@ -281,23 +302,24 @@ fit_curves (ResponseWork *work, GError **error)
   for (guint zone = 0; zone < ZONES; zone++)
     {
       solved[zone] = solve_corners (work, zone);
-      if (!solved[zone])
+      fitted[zone] = solved[zone] && work->cells[zone] >= ZONE_CELLS_MIN;
+      if (!fitted[zone])
         continue;
-      n_solved++;
+      n_fitted++;
       fit_zone (work, zone);
       check_zone (work, zone);
     }
-  if (n_solved < ZONES / 4)
+  if (n_fitted < ZONES / 4)
     {
       g_set_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL,
                    _ ("Only %u of %u zones get brighter when both planes open: check that both show their "
                       "patterns, and align again"),
-                   n_solved, (guint) ZONES);
+                   n_fitted, (guint) ZONES);
       return FALSE;
     }
   for (guint zone = 0; zone < ZONES; zone++)
-    if (!solved[zone])
-      copy_nearest (work, zone, solved);
+    if (!fitted[zone])
+      borrow_curves (work, zone, find_nearest (zone, fitted), solved[zone]);
   work->residual = sqrt (work->residual / (double) work->n_check_errors);
   return TRUE;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lb-bench-private.h"
+#include "lb-bench-ahead-private.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -11,7 +11,9 @@ typedef struct
 {
   LbBench *bench;
   LbBenchAction *action;
-  LbExposure exposure; /* with the usual values filled in */
+  LbBenchAhead ahead;
+  gboolean ended;      /* the source has no more */
+  LbExposure exposure; /* of the first turn */
   gboolean changed[2]; /* planes that were handed a pattern for it */
   gint64 ready_us;     /* bench time from which everything is as it should be */
 } Sequence;
@@ -127,7 +129,8 @@ show (Sequence *sequence, guint role, gboolean *changed, GError **error)
       self->source_black = FALSE;
       g_mutex_unlock (&self->lock);
     }
-  if (!lb_modulator_show (LB_MODULATOR (self->devices[role]), plane->wanted, ++plane->sequence,
+  sequence->ahead.turns[0].sequence[role] = ++plane->sequence;
+  if (!lb_modulator_show (LB_MODULATOR (self->devices[role]), plane->wanted, plane->sequence,
                           sequence->action->cancellable, lb_bench_get_deadline (), error))
     {
       g_prefix_error (error, "%s: ", lb_role_get_name (role));
@@ -144,7 +147,8 @@ wait_presented (Sequence *sequence, guint role, GError **error)
   LbBenchPlane *plane = &self->planes[role];
   gint64 presented_us = 0;
 
-  if (!lb_modulator_wait_presented (LB_MODULATOR (self->devices[role]), plane->sequence, &presented_us,
+  if (!lb_modulator_wait_presented (LB_MODULATOR (self->devices[role]),
+                                    sequence->ahead.turns[0].sequence[role], &presented_us,
                                     sequence->action->cancellable, lb_bench_get_deadline (), error))
     {
       g_prefix_error (error, "%s: ", lb_role_get_name (role));
@@ -192,27 +196,45 @@ set_light (Sequence *sequence, GError **error)
   return TRUE;
 }
 
-/* Everything as the exposure wants it. Both planes are asked before either is
- * waited for. Without a light source the source plane is the light: it must count
- * as lit before it shows anything, and shows nothing for a dark exposure. */
+/* Both planes are asked before either is waited for. Without a light source the
+ * source plane is the light: it must count as lit before it shows anything, and shows
+ * nothing for a dark exposure. */
 static gboolean
-prepare (Sequence *sequence, GError **error)
+show_now (Sequence *sequence, GError **error)
 {
   LbBench *self = sequence->bench;
   gboolean has_light = lb_bench_has_light_source (self);
   gboolean early = !sequence->exposure.light || !has_light;
   guint first = !sequence->exposure.light && !has_light ? LB_ROLE_WEIGHT : LB_ROLE_SOURCE;
 
-  sequence->changed[LB_ROLE_SOURCE] = sequence->changed[LB_ROLE_WEIGHT] = FALSE;
-  want (self, LB_ROLE_SOURCE, sequence->exposure.source);
-  want (self, LB_ROLE_WEIGHT, sequence->exposure.weight);
   if (early && !set_light (sequence, error))
     return FALSE;
   for (guint role = first; role <= LB_ROLE_WEIGHT; role++)
     if (!show (sequence, role, &sequence->changed[role], error))
       return FALSE;
   sequence->ready_us = lb_clock_now_us (self->driver_context.clock);
-  if (!set_exposure (sequence, error) || (!early && !set_light (sequence, error)))
+  return set_exposure (sequence, error) && (early || set_light (sequence, error));
+}
+
+/* What was handed over ahead of time is on its way: light and camera are as they were. */
+static gboolean
+resume (Sequence *sequence, GError **error)
+{
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    sequence->changed[role] = sequence->ahead.turns[0].sequence[role] != 0;
+  return lb_bench_ahead_hand_over (&sequence->ahead, error) && set_light (sequence, error);
+}
+
+/* Everything as the exposure wants it. */
+static gboolean
+prepare (Sequence *sequence, GError **error)
+{
+  LbBench *self = sequence->bench;
+
+  sequence->changed[LB_ROLE_SOURCE] = sequence->changed[LB_ROLE_WEIGHT] = FALSE;
+  want (self, LB_ROLE_SOURCE, sequence->exposure.source);
+  want (self, LB_ROLE_WEIGHT, sequence->exposure.weight);
+  if (!(sequence->ahead.turns[0].handed ? resume (sequence, error) : show_now (sequence, error)))
     return FALSE;
   if (sequence->exposure.unsettled)
     {
@@ -224,7 +246,11 @@ prepare (Sequence *sequence, GError **error)
   sequence->ready_us = lb_clock_now_us (self->driver_context.clock);
   for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
     sequence->ready_us = MAX (sequence->ready_us, self->planes[role].settled_us);
-  return TRUE;
+  /* The end of one that was handed over has been counted on. */
+  if (sequence->ahead.turns[0].handed)
+    return TRUE;
+  lb_bench_ahead_note_first (&sequence->ahead, sequence->ready_us);
+  return lb_bench_ahead_hand_over (&sequence->ahead, error);
 }
 
 /* --- Frames --------------------------------------------------------------------------------- */
@@ -303,10 +329,9 @@ go_on (Sequence *sequence, GError **error)
 }
 
 static void
-fill_in (Sequence *sequence)
+fill_in (const LbBench *self, LbExposure *exposure)
 {
-  const LbSetupOptics *optics = lb_setup_get_optics (sequence->bench->setup);
-  LbExposure *exposure = &sequence->exposure;
+  const LbSetupOptics *optics = lb_setup_get_optics (self->setup);
 
   exposure->frames = MAX (exposure->frames, 1);
   exposure->gain = exposure->gain > 0 ? exposure->gain : 1;
@@ -314,43 +339,93 @@ fill_in (Sequence *sequence)
   exposure->light_level = exposure->light_level > 0 ? exposure->light_level : optics->light_level;
 }
 
+/* A frame that came so late (others were lost) that the next pattern may have stood
+ * during it. */
+static gboolean
+came_late (const Sequence *sequence, const LbFrame *frame)
+{
+  const LbBenchAhead *ahead = &sequence->ahead;
+
+  return ahead->count > 1 && ahead->turns[1].handed && frame->end_us > ahead->turns[0].end_us;
+}
+
+/* Shows the first one again, and from now on nothing ahead of time. */
+static gboolean
+start_over (Sequence *sequence, GError **error)
+{
+  lb_bench_ahead_forget (&sequence->ahead);
+  sequence->ahead.enabled = FALSE;
+  return prepare (sequence, error);
+}
+
 static gboolean
 expose (Sequence *sequence, LbFrameSink sink, gpointer data, GError **error)
 {
-  const LbExposure given = sequence->exposure;
+  const LbExposure *given = &sequence->ahead.turns[0].given;
 
-  fill_in (sequence);
+  sequence->exposure = sequence->ahead.turns[0].exposure;
   if (!go_on (sequence, error) || !prepare (sequence, error))
     return FALSE;
-  for (guint nth = 0; nth < sequence->exposure.frames; nth++)
+  for (guint nth = 0; nth < sequence->exposure.frames;)
     {
       g_autoptr (LbFrame) frame = go_on (sequence, error) ? take_frame (sequence, error) : NULL;
 
-      if (frame == NULL || !sink (&given, nth, frame, data, error))
+      if (frame == NULL)
         return FALSE;
+      if (came_late (sequence, frame))
+        {
+          if (!start_over (sequence, error))
+            return FALSE;
+          continue;
+        }
+      if (!sink (given, nth, frame, data, error))
+        return FALSE;
+      nth++;
     }
   return !sequence->exposure.unsettled || wait_changed (sequence, error);
+}
+
+/* FALSE with @error; or without, when there is nothing to expose. */
+static gboolean
+ask (Sequence *sequence, LbExposureSource source, gpointer data, GError **error)
+{
+  LbBenchAhead *ahead = &sequence->ahead;
+
+  while (!sequence->ended && lb_bench_ahead_has_room (ahead))
+    {
+      LbExposure given = { .frames = 1 }, filled;
+      g_autoptr (GError) local_error = NULL;
+
+      sequence->ended = !source (&given, data, &local_error);
+      if (local_error != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return FALSE;
+        }
+      if (sequence->ended)
+        break;
+      filled = given;
+      fill_in (sequence->bench, &filled);
+      lb_bench_ahead_push (ahead, &given, &filled);
+    }
+  return ahead->count > 0;
 }
 
 static gboolean
 run_exposures (Sequence *sequence, LbExposureSource source, LbFrameSink sink, gpointer data, GError **error)
 {
-  for (;;)
+  g_autoptr (GError) local_error = NULL;
+
+  while (ask (sequence, source, data, &local_error))
     {
-      g_autoptr (GError) local_error = NULL;
-
-      sequence->exposure = (LbExposure){ .frames = 1 };
-      if (!source (&sequence->exposure, data, &local_error))
-        {
-          gboolean ended = local_error == NULL;
-
-          if (!ended)
-            g_propagate_error (error, g_steal_pointer (&local_error));
-          return ended;
-        }
       if (!expose (sequence, sink, data, error))
         return FALSE;
+      lb_bench_ahead_pop (&sequence->ahead);
     }
+  if (local_error == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
 }
 
 static void
@@ -368,7 +443,8 @@ cancelled_cb (GCancellable *cancellable, gpointer user_data)
  *
  * In an action: shows the patterns that changed, sets light and exposure, waits
  * until the planes have settled, takes frames whose exposure began after that,
- * hands them on, asks for the next. The light is off when it returns.
+ * hands them on, asks for the next; ahead of time where that is allowed and both
+ * planes can. The light is off when it returns.
  *
  * Returns: %TRUE when @source has no more; %FALSE with the error of a device, of @source or of @sink, with
  *   NOT_IN_ACTION, STOPPED, LEASE, or a CANCELLED
@@ -394,7 +470,9 @@ lb_bench_run_sequence (LbBench *self,
     handler =
         g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), lb_bench_action_ref (sequence.action),
                                (GDestroyNotify) lb_bench_action_unref);
+  lb_bench_ahead_init (&sequence.ahead, self, sequence.action);
   done = run_exposures (&sequence, source, sink, data, error);
+  lb_bench_ahead_clear (&sequence.ahead);
   g_cancellable_disconnect (cancellable, handler);
   return lb_bench_light_off (self, done ? error : NULL) && done;
 }

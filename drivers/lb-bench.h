@@ -168,6 +168,9 @@ gboolean lb_bench_configure_camera (LbBench *self,
                                     GError **error);
 void lb_bench_get_camera_format (LbBench *self, LbCameraFormat *format);
 
+/* Exposures for which a sequence asks ahead. */
+#define LB_BENCH_AHEAD 4
+
 /**
  * LbExposure: what to show and how to take it.
  * @source, @weight: patterns; NULL: leave what is shown. Owned by the source
@@ -180,6 +183,8 @@ void lb_bench_get_camera_format (LbBench *self, LbCameraFormat *format);
  * @unsettled: TRUE: its frames are those that begin @delay_us or more after the
  *   patterns were handed over, whether they stand by then or not; that they do
  *   is waited for after the last frame
+ * @ahead: TRUE: the source may be asked for what follows, up to LB_BENCH_AHEAD
+ *   exposures, before the frames of this one have been handed on
  * @tag: the caller's
  */
 typedef struct
@@ -193,6 +198,7 @@ typedef struct
   guint frames;
   gboolean unsettled;
   double delay_us;
+  gboolean ahead;
   guint64 tag;
 } LbExposure;
 
@@ -205,7 +211,11 @@ typedef gboolean (*LbFrameSink) (
 
 /*
  * Shows, waits until settled, lights, takes frames that were exposed after
- * that, hands them on; asks for the next. Light goes off when it returns.
+ * that, hands them on; asks for the next. Patterns of exposures that may be asked
+ * for ahead are handed over early, where both planes can say when they will stand
+ * (LbModulatorCaps.ahead), so that the displays' latency is not waited for: none is
+ * shown before the last row of the frames before it has been exposed. Light goes
+ * off when it returns.
  */
 gboolean lb_bench_run_sequence (LbBench *self,
                                 LbExposureSource source,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "lb-modulator.h"
 
+#include <glib/gi18n-lib.h>
+
 #include "lb-device-private.h"
 
 typedef struct
@@ -50,6 +52,8 @@ lb_modulator_get_caps (
   if (!lb_device_begin_call (LB_DEVICE (self), "get caps", cancellable, deadline_us, error))
     return FALSE;
   done = LB_MODULATOR_GET_CLASS (self)->get_caps (self, caps, cancellable, deadline_us, error);
+  if (done)
+    caps->ahead = LB_MODULATOR_GET_CLASS (self)->show_at != NULL;
   lb_device_end_call (LB_DEVICE (self));
   return done;
 }
@@ -76,6 +80,42 @@ lb_modulator_show (LbModulator *self,
   if (!lb_device_begin_call (LB_DEVICE (self), "show", cancellable, deadline_us, error))
     return FALSE;
   done = LB_MODULATOR_GET_CLASS (self)->show (self, pattern, sequence, cancellable, deadline_us, error);
+  lb_device_end_call (LB_DEVICE (self));
+  return done;
+}
+
+/**
+ * lb_modulator_show_at:
+ * @from_us: bench time before which it must not stand on the display
+ * @time_us: (out): bench time from which it will
+ *
+ * Hands a pattern over ahead of time and returns.
+ *
+ * Returns: %FALSE with SIZE if it does not fit the plane, or UNSUPPORTED
+ */
+gboolean
+lb_modulator_show_at (LbModulator *self,
+                      LbPattern *pattern,
+                      guint64 sequence,
+                      gint64 from_us,
+                      gint64 *time_us,
+                      GCancellable *cancellable,
+                      gint64 deadline_us,
+                      GError **error)
+{
+  gboolean done;
+
+  g_return_val_if_fail (LB_IS_MODULATOR (self) && time_us != NULL, FALSE);
+  if (LB_MODULATOR_GET_CLASS (self)->show_at == NULL)
+    {
+      g_set_error_literal (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_UNSUPPORTED,
+                           _ ("show ahead: the plane cannot say when a pattern will stand on its display"));
+      return FALSE;
+    }
+  if (!lb_device_begin_call (LB_DEVICE (self), "show ahead", cancellable, deadline_us, error))
+    return FALSE;
+  done = LB_MODULATOR_GET_CLASS (self)->show_at (self, pattern, sequence, from_us, time_us, cancellable,
+                                                 deadline_us, error);
   lb_device_end_call (LB_DEVICE (self));
   return done;
 }

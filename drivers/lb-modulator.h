@@ -12,6 +12,7 @@ typedef struct
   guint levels;               /* 256 */
   double rate_hz;             /* of its display */
   LbTimeStampKind time_stamp; /* of lb_modulator_wait_presented() */
+  gboolean ahead;             /* has lb_modulator_show_at(); filled in by lb_modulator_get_caps() */
 } LbModulatorCaps;
 
 typedef enum
@@ -58,7 +59,16 @@ struct _LbModulatorClass
   void (*blank_now) (LbModulator *self);
   /* Any thread, does not wait; NULL: the device never tells of faults by itself. */
   LbModulatorFaults (*peek) (LbModulator *self, char **text);
-  gpointer padding[6];
+  /* NULL: the device shows a pattern as soon as it can, and cannot say when. */
+  gboolean (*show_at) (LbModulator *self,
+                       LbPattern *pattern,
+                       guint64 sequence,
+                       gint64 from_us,
+                       gint64 *time_us,
+                       GCancellable *cancellable,
+                       gint64 deadline_us,
+                       GError **error);
+  gpointer padding[5];
 };
 
 gboolean lb_modulator_get_caps (
@@ -70,6 +80,18 @@ gboolean lb_modulator_show (LbModulator *self,
                             GCancellable *cancellable,
                             gint64 deadline_us,
                             GError **error);
+/* Hands a pattern over ahead of time and returns: it takes the place of the last that
+ * was handed over, which may still be to come, on the first frame of the display at or
+ * after @from_us (bench time), or as soon as the display can. *@time_us: when that
+ * will be. SIZE; UNSUPPORTED where caps.ahead is not set. */
+gboolean lb_modulator_show_at (LbModulator *self,
+                               LbPattern *pattern,
+                               guint64 sequence,
+                               gint64 from_us,
+                               gint64 *time_us,
+                               GCancellable *cancellable,
+                               gint64 deadline_us,
+                               GError **error);
 /* Waits until the pattern of @sequence stands on the display (it may still be
  * settling); *@time_us: bench time of that. COVERED, LOST. */
 gboolean lb_modulator_wait_presented (LbModulator *self,

@@ -41,8 +41,8 @@ calibration_world_new_of (const char *preset, LbFidelity fidelity, guint64 seed,
   g_autofree char *json = read_preset (preset, changes);
   g_autofree char *truth = NULL;
 
-  world->name =
-      g_strdup_printf ("%s world %" G_GUINT64_FORMAT, fidelity == LB_FIDELITY_FAST ? "fast" : "pixel", seed);
+  world->name = g_strdup_printf ("%s %s world %" G_GUINT64_FORMAT, preset,
+                                 fidelity == LB_FIDELITY_FAST ? "fast" : "pixel", seed);
   world->setup = lb_setup_parse (json, -1, preset, fidelity, &error);
   g_assert_no_error (error);
   world->bench = lb_bench_new (world->setup, &options, &error);
@@ -91,7 +91,8 @@ calibration_world_run (CalibrationWorld *world, const char *step)
                   lb_calibration_get_unit (result), lb_calibration_get_duration_s (result),
                   1e-6 * (double) (g_get_monotonic_time () - begin_us), lb_calibration_get_message (result));
   g_assert_cmpint (lb_calibration_get_verdict (result), !=, LB_VERDICT_FAIL);
-  /* The set holds it. */
+  /* The set holds it; where assertions are not fatal a failed one too, to go on with. */
+  lb_calibration_set_put (world->set, result);
   return result;
 }
 
@@ -124,6 +125,36 @@ double
 calibration_get_value (LbCalibration *result, const char *name)
 {
   return lb_quantities_get (lb_calibration_values (result), name, NAN);
+}
+
+void
+calibration_world_check (
+    CalibrationWorld *world, LbCalibration *result, const char *what, double off, double limit)
+{
+  const LbVerdict verdict = lb_calibration_get_verdict (result);
+
+  g_test_message ("%s, %s (%s): %s off by %.3g of %.3g", world->name, lb_calibration_get_step (result),
+                  lb_verdict_get_name (verdict), what, off, limit);
+  g_assert_true (isfinite (off));
+  if (verdict != LB_VERDICT_FAIL)
+    g_assert_cmpfloat (off, <, limit);
+}
+
+gboolean
+calibration_fixture_get_worlds (LbFidelity *fidelity, guint64 *first, guint64 *last)
+{
+  const char *range = g_getenv ("LIGHTBENCH_WORLDS"), *name = g_getenv ("LIGHTBENCH_FIDELITY");
+  char *end = NULL;
+
+  if (range == NULL)
+    return FALSE;
+  /* What is wrong in one world does not end the look at it. */
+  g_test_set_nonfatal_assertions ();
+  *first = *last = g_ascii_strtoull (range, &end, 10);
+  if (*end == '-')
+    *last = g_ascii_strtoull (end + 1, NULL, 10);
+  *fidelity = g_strcmp0 (name, "pixel") == 0 ? LB_FIDELITY_PIXEL : LB_FIDELITY_FAST;
+  return TRUE;
 }
 
 LbMatrix *

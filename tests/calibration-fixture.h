@@ -33,6 +33,14 @@ double calibration_world_get_truth (CalibrationWorld *world, const char *name);
 LbOpticalPath *calibration_world_new_path (CalibrationWorld *world);
 /* A value of a result; NAN if it has none of that name. */
 double calibration_get_value (LbCalibration *result, const char *name);
+/* What @result has found of @what is off by @off (no sign), where the table in
+ * optics.md asks for @limit: it must be within, unless the verdict is an honest
+ * "fail". worlds.py reads the lines that are printed. */
+void calibration_world_check (
+    CalibrationWorld *world, LbCalibration *result, const char *what, double off, double limit);
+/* Worlds that a test compares with their truth: LIGHTBENCH_WORLDS ("7" or "1-20") of
+ * LIGHTBENCH_FIDELITY ("fast" or "pixel"). FALSE: neither is set, the test takes its own. */
+gboolean calibration_fixture_get_worlds (LbFidelity *fidelity, guint64 *first, guint64 *last);
 /* Uniform between @low and 1; @seed and @stream as of lb_random_key(). */
 LbMatrix *calibration_fixture_new_matrix (gsize rows, gsize columns, guint64 seed, guint64 stream, float low);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CalibrationWorld, calibration_world_free)

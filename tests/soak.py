@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The long checks, by hand: accuracy over 20 worlds; instruments on USB unplugged and plugged in again
-100 times in every state, and 40 random sequences of calls against the light's limit. Argument:
+"""The long checks, by hand: instruments on USB unplugged and plugged in again 100 times in every state, and 40
+random sequences of calls against the light's limit; every calibration step of 20 small worlds against their truth
+(each world's parameters are in worlds.log in the build folder); accuracy over 20 worlds. Argument:
 lightbench-cli, in its build folder."""
 
 import os
@@ -21,6 +22,7 @@ def go(*command):
 
 for name in ("usbtmc", "usb-light", "usb-meter"):
     go("umockdev-wrapper", build / "tests" / f"test-{name}", "-m", "slow")
+go(sys.executable, here / "worlds.py", build / "tests", "--log", build / "worlds.log")
 go(sys.executable, here / "test-accuracy.py", sys.argv[1], *(str(seed) for seed in range(1, 21)))
 print("Next: look for 'not ok' above; each world's figures stand before it.", file=sys.stderr)
 sys.exit(1 if failed else 0)

@@ -12,7 +12,8 @@
 
 /* Light, timing and photon transfer: their fits on made-up numbers, and the steps
  * against the truth of several worlds, to the accuracy of the table in optics.md.
- * Arguments: number of worlds of each kind, and "pixel" for full planes. */
+ * With LIGHTBENCH_WORLDS (and LIGHTBENCH_FIDELITY, see calibration-fixture.h) the
+ * steps alone, on those worlds of either preset. */
 
 /* Full planes take minutes under a sanitizer and run the same code as small ones. */
 #if defined __SANITIZE_ADDRESS__
@@ -299,22 +300,6 @@ typedef struct
   guint64 seed;
 } Case;
 
-static gboolean
-passed (LbCalibration *result)
-{
-  return lb_calibration_get_verdict (result) == LB_VERDICT_PASS;
-}
-
-/* An error within the table's limit; and however it is judged, a result that
- * passes is never off by three times that. */
-static void
-check_off (LbCalibration *result, const char *what, double off, double limit)
-{
-  g_test_message ("%s off by %.4f, limit %.4f", what, off, limit);
-  g_assert_true (isfinite (off));
-  g_assert_cmpfloat (off, <, passed (result) ? limit : 3 * limit);
-}
-
 /* Watts on the weight plane at a set point, all pixels of the source full on. */
 static double
 true_watts (CalibrationWorld *world, double level)
@@ -355,11 +340,11 @@ check_light (CalibrationWorld *world)
   /* The meter's own calibration and what the light drifts by are not the step's.
    * On small planes the simulated meter's blocks are too coarse to compare with. */
   if (lb_setup_get_fidelity (world->setup) == LB_FIDELITY_PIXEL)
-    check_off (light, "power",
-               fabs (1e-6 * calibration_get_value (light, "power") / true_watts (world, 50) /
-                         (1 + calibration_world_get_truth (world, "power_meter_error")) -
-                     1),
-               0.02 + calibration_world_get_truth (world, "light_drift") * 2.5);
+    calibration_world_check (world, light, "power",
+                             fabs (1e-6 * calibration_get_value (light, "power") / true_watts (world, 50) /
+                                       (1 + calibration_world_get_truth (world, "power_meter_error")) -
+                                   1),
+                             0.02 + calibration_world_get_truth (world, "light_drift") * 2.5);
   g_test_message ("jitter %.3f of %.3f %%", calibration_get_value (light, "jitter"), 100 * jitter);
   g_assert_cmpfloat (fabs (calibration_get_value (light, "jitter") / (100 * jitter) - 1), <, 0.3);
   if (lb_bench_get_device (world->bench, LB_ROLE_LIGHT) == NULL)
@@ -369,8 +354,8 @@ check_light (CalibrationWorld *world)
       const double found =
           calibration_get_value (light, "slope") * (level - calibration_get_value (light, "threshold"));
 
-      check_off (light, "power at a set point", fabs (found / (level - threshold) * (usual - threshold) - 1),
-                 0.02);
+      calibration_world_check (world, light, "power at a set point",
+                               fabs (found / (level - threshold) * (usual - threshold) - 1), 0.02);
     }
   g_assert_cmpfloat (fabs (calibration_get_value (light, "threshold") - threshold), <, 0.1);
 }
@@ -393,10 +378,10 @@ check_timing (CalibrationWorld *world)
       const double latency_ms = calibration_get_value (timing, latency_name);
 
       /* Within 20 %, or a frame of those that the camera follows it with. */
-      check_off (timing, settling_name,
-                 fabs (calibration_get_value (timing, settling_name) - settling_ms) /
-                     MAX (settling_ms, 5 * calibration_get_value (timing, frame_name)),
-                 0.2);
+      calibration_world_check (world, timing, settling_name,
+                               fabs (calibration_get_value (timing, settling_name) - settling_ms) /
+                                   MAX (settling_ms, 5 * calibration_get_value (timing, frame_name)),
+                               0.2);
       /* Two frames of the display after the next one of its grid. */
       g_test_message ("%s latency %.1f ms", names[role], latency_ms);
       g_assert_cmpfloat (latency_ms, >, 2 * 1000 / 60.0 - 2);
@@ -422,13 +407,14 @@ check_photon_transfer (CalibrationWorld *world)
                             (1 - calibration_world_get_truth (world, "polarisation_loss")) /
                             (1 + calibration_world_get_truth (world, "power_meter_error"));
 
-  check_off (transfer, "electrons per DN",
-             fabs (calibration_get_value (transfer, "electrons_per_dn") / per_dn - 1), 0.02);
-  check_off (transfer, "saturation capacity",
-             fabs (calibration_get_value (transfer, "saturation_capacity") / well - 1), 0.02);
+  calibration_world_check (world, transfer, "electrons per DN",
+                           fabs (calibration_get_value (transfer, "electrons_per_dn") / per_dn - 1), 0.02);
+  calibration_world_check (world, transfer, "saturation capacity",
+                           fabs (calibration_get_value (transfer, "saturation_capacity") / well - 1), 0.02);
   /* Reflection and what the weight plane's maximum is short of 1 are in it, too. */
-  check_off (transfer, "electrons per photon",
-             fabs (calibration_get_value (transfer, "electrons_per_photon") / efficiency - 1), 0.03);
+  calibration_world_check (world, transfer, "electrons per photon",
+                           fabs (calibration_get_value (transfer, "electrons_per_photon") / efficiency - 1),
+                           0.03);
   g_assert_cmpfloat (calibration_get_value (transfer, "linearity_error"), <, 1.5);
   g_assert_cmpfloat (fabs (calibration_get_value (transfer, "signal_fluctuation") / 100 -
                            calibration_world_get_truth (world, "speckle_contrast")),
@@ -492,16 +478,16 @@ test_timing_surprise (void)
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 12, changes);
   LbCalibration *timing = calibration_world_run (world, "timing");
 
-  check_off (timing, "source",
-             fabs (1e3 * calibration_get_value (timing, "source_settling") /
-                       calibration_world_get_truth (world, "source_tau_us") / log (500) -
-                   1),
-             0.2);
-  check_off (timing, "weight",
-             fabs (1e3 * calibration_get_value (timing, "weight_settling") /
-                       calibration_world_get_truth (world, "weight_tau_us") / log (500) -
-                   1),
-             0.2);
+  calibration_world_check (world, timing, "source",
+                           fabs (1e3 * calibration_get_value (timing, "source_settling") /
+                                     calibration_world_get_truth (world, "source_tau_us") / log (500) -
+                                 1),
+                           0.2);
+  calibration_world_check (world, timing, "weight",
+                           fabs (1e3 * calibration_get_value (timing, "weight_settling") /
+                                     calibration_world_get_truth (world, "weight_tau_us") / log (500) -
+                                 1),
+                           0.2);
 }
 
 /* It has only just been switched on. */
@@ -584,11 +570,11 @@ test_full_well (void)
 
   g_assert_cmpstr (lb_quantities_get_text (lb_calibration_values (transfer), "saturation_by"), ==,
                    "full well");
-  check_off (transfer, "full well",
-             fabs (calibration_get_value (transfer, "saturation_capacity") /
-                       calibration_world_get_truth (world, "full_well") -
-                   1),
-             0.02);
+  calibration_world_check (world, transfer, "full well",
+                           fabs (calibration_get_value (transfer, "saturation_capacity") /
+                                     calibration_world_get_truth (world, "full_well") -
+                                 1),
+                           0.02);
 }
 
 static void
@@ -602,12 +588,12 @@ test_no_meter (void)
   const double threshold = calibration_world_get_truth (world, "light_threshold");
 
   g_assert_true (isnan (calibration_get_value (light, "power")));
-  check_off (light, "power at a set point",
-             fabs (calibration_get_value (light, "slope") *
-                       (30 - calibration_get_value (light, "threshold")) / (30 - threshold) *
-                       (calibration_get_value (light, "usual_level") - threshold) -
-                   1),
-             0.02);
+  calibration_world_check (world, light, "power at a set point",
+                           fabs (calibration_get_value (light, "slope") *
+                                     (30 - calibration_get_value (light, "threshold")) / (30 - threshold) *
+                                     (calibration_get_value (light, "usual_level") - threshold) -
+                                 1),
+                           0.02);
   g_assert_true (isnan (
       calibration_get_value (calibration_world_run (world, "photon-transfer"), "electrons_per_photon")));
   calibration_world_run (world, "alignment");
@@ -628,17 +614,13 @@ add_world (const char *preset, LbFidelity fidelity, guint64 seed)
 }
 
 static void
-add_worlds (int argc, char *argv[])
+add_worlds (LbFidelity fidelity, guint64 first, guint64 last)
 {
   static const char *const presets[] = { "simulated", "simulated-oled" };
-  const guint worlds = argc > 1 ? (guint) g_ascii_strtoull (argv[1], NULL, 10) : 3;
-  const gboolean pixel = argc > 2 && g_str_equal (argv[2], "pixel");
 
   for (guint p = 0; p < G_N_ELEMENTS (presets); p++)
-    for (guint64 seed = 1; seed <= worlds; seed++)
-      add_world (presets[p], pixel ? LB_FIDELITY_PIXEL : LB_FIDELITY_FAST, seed);
-  if (!SANITIZED && argc <= 1)
-    add_world ("simulated", LB_FIDELITY_PIXEL, 4);
+    for (guint64 seed = first; seed <= last; seed++)
+      add_world (presets[p], fidelity, seed);
 }
 
 int
@@ -671,10 +653,18 @@ main (int argc, char *argv[])
     { "/calibration/devices/without-a-power-meter-photons-stay-nominal", test_no_meter },
   };
 
+  LbFidelity fidelity = LB_FIDELITY_FAST;
+  guint64 first = 1, last = 3;
+  gboolean given;
+
   g_test_init (&argc, &argv, NULL);
-  add_worlds (argc, argv);
-  if (argc <= 1)
-    for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
-      g_test_add_func (tests[i].path, tests[i].func);
+  given = calibration_fixture_get_worlds (&fidelity, &first, &last);
+  add_worlds (fidelity, first, last);
+  if (given)
+    return g_test_run ();
+  if (!SANITIZED)
+    add_world ("simulated", LB_FIDELITY_PIXEL, 4);
+  for (guint i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add_func (tests[i].path, tests[i].func);
   return g_test_run ();
 }

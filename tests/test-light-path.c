@@ -114,6 +114,9 @@ check_fault (Case *self, const Fault *fault, const char *said)
       g_assert_error (error, fault->domain (), fault->code);
       if (strstr (error->message, said) == NULL)
         g_error ("%s: \"%s\" is not in: %s", fault->fault, said, error->message);
+      /* A light source that does not answer is off, or not confirmed, within 500 ms. */
+      for (guint i = 0; i < 200 && lb_bench_get_light (self->world->bench) == LB_LIGHT_ON; i++)
+        g_usleep (10000);
       g_assert_cmpint (lb_bench_get_light (self->world->bench), !=, LB_LIGHT_ON);
       g_assert_cmpint (self->measured > 0, ==, middle);
       g_assert_cmpuint (self->measured, <, ROWS * ROWS);

@@ -4,6 +4,7 @@
 #include <lb-operand.h>
 #include <lb-optical-path.h>
 #include <lb-simulated-truth.h>
+#include <lb-simulated.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,9 @@
 #include "calibration-fixture.h"
 
 /* The step verification: figures, and a split of the error that follows when an
- * imperfection is switched on and off. Arguments: number of worlds
- * (3); "causes": each imperfection is switched off or on as well. */
+ * imperfection is switched on and off. Argument "causes": all imperfections are
+ * switched, which takes minutes. With LIGHTBENCH_WORLDS (and LIGHTBENCH_FIDELITY, see
+ * calibration-fixture.h) those worlds alone. */
 
 /* Columns of the array "groups" (step-verification.c). */
 enum
@@ -99,6 +101,7 @@ part_of (const float *group, guint share)
 /* ---- Worlds as they are --------------------------------------------------------- */
 
 static CalibrationWorld *base;
+static LbFidelity world_fidelity = LB_FIDELITY_FAST;
 
 /* World 1 stays for the tests that change one thing of it. */
 static CalibrationWorld *
@@ -108,7 +111,7 @@ get_world (guint seed)
 
   if (seed == 1 && base != NULL)
     return base;
-  world = calibration_world_new (LB_FIDELITY_FAST, seed, NULL);
+  world = calibration_world_new (world_fidelity, seed, NULL);
   calibration_world_run (world, "crosstalk");
   calibration_world_run (world, "verification");
   if (seed == 1)
@@ -116,8 +119,21 @@ get_world (guint seed)
   return world;
 }
 
+/* Signed products at the usual light. */
 static void
-check_figures (LbCalibration *verification)
+check_group (CalibrationWorld *world, LbCalibration *verification, const float *row)
+{
+  const guint length = (guint) row[COLUMN_LENGTH];
+  g_autofree char *slope = g_strdup_printf ("slope, d = %u", length);
+  g_autofree char *name = g_strdup_printf ("normalised error, d = %u", length);
+
+  calibration_world_check (world, verification, slope, fabs (row[COLUMN_SLOPE] - 1), 0.012);
+  calibration_world_check (world, verification, name, row[COLUMN_ERROR], length >= 64 ? 0.021 : 0.04);
+  g_assert_cmpfloat (row[COLUMN_BEFORE], >, 2 * row[COLUMN_ERROR]);
+}
+
+static void
+check_figures (CalibrationWorld *world, LbCalibration *verification)
 {
   const LbMatrix *groups = lb_calibration_get_array (verification, "groups");
   double products[2] = { 0 };
@@ -138,9 +154,7 @@ check_figures (LbCalibration *verification)
         g_assert_cmpfloat_with_epsilon (
             (row[COLUMN_SHARES] + row[COLUMN_SHARES + 1] + row[COLUMN_SHARES + 2]) / row[COLUMN_RANDOM], 1,
             0.1);
-      g_assert_cmpfloat (fabs (row[COLUMN_SLOPE] - 1), <, 0.012);
-      g_assert_cmpfloat (row[COLUMN_BEFORE], >, 2 * row[COLUMN_ERROR]);
-      g_assert_cmpfloat (row[COLUMN_ERROR], <, row[COLUMN_LENGTH] >= 64 ? 0.021 : 0.04);
+      check_group (world, verification, row);
     }
   g_assert_cmpfloat (products[0], >=, 1000);
   g_assert_cmpfloat (products[1], >=, 1000);
@@ -322,9 +336,9 @@ check_noise_model (CalibrationWorld *world, guint seed)
       model = errors_of_model (&one, noise);
       p = same_distribution (bench, one.count, model, one.count);
       g_test_message (
-          "%u held-out products of %u elements, %.0f photons per MAC: rms error %.4f on the bench, "
-          "%.4f by the model, p = %.3f",
-          one.count, one.length, one.photons, rms (bench, one.count), rms (model, one.count), p);
+          "%s: %u held-out products of %u elements, %.0f photons per MAC: rms error %.4f on the bench, "
+          "%.4f by the model, p = %.4f",
+          world->name, one.count, one.length, one.photons, rms (bench, one.count), rms (model, one.count), p);
       g_assert_cmpfloat (p, >, 0.01);
       held_out_clear (&one);
     }
@@ -338,7 +352,7 @@ test_world (gconstpointer data)
   LbCalibration *verification = calibration_world_run (world, "verification");
 
   print_groups (verification);
-  check_figures (verification);
+  check_figures (world, verification);
   check_noise_model (world, seed);
   if (world != base)
     calibration_world_free (world);
@@ -535,33 +549,129 @@ test_tables (void)
   check_damage ("response", damage_table, 4);
 }
 
-/* Signed products that blur makes smaller: that is crosstalk. */
+/* Variance of a camera pixel without light and without the converter's steps, in
+ * electrons; rows of pixels share some. */
+static double
+measured_noise2 (CalibrationWorld *world)
+{
+  return pow (calibration_world_get_truth (world, "read_noise"), 2);
+}
+
+/* ---- A world that has more of it, all measured anew ----------------------------------- */
+
+static LbCalibration *
+run_step (CalibrationWorld *world, const char *step)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbCalibration) result = lb_calibration_run_step (
+      world->bench, world->set, step, world->next_ordinal++, NULL, NULL, NULL, &error);
+
+  g_assert_no_error (error);
+  g_test_message ("%s: %s. %s", step, lb_verdict_get_name (lb_calibration_get_verdict (result)),
+                  lb_calibration_get_message (result));
+  /* A failed one as well: it is what is to be looked at. */
+  lb_calibration_set_put (world->set, result);
+  return g_steal_pointer (&result);
+}
+
+/* The mean square error that @more has over @less at length 64 is what the split says
+ * of all causes together, and among what is not random @share has got most. What is
+ * switched brings a little of others with it: blur takes light, which is shot noise. */
+static void
+compare_worlds (LbCalibration *less, LbCalibration *more, guint share, double photons)
+{
+  const float *a = find_group (less, 64, TRUE, photons), *b = find_group (more, 64, TRUE, photons);
+  const double gone = mean_square (b) - mean_square (a), own = part_of (b, share) - part_of (a, share);
+  double said = 0, others = 0;
+
+  for (guint i = 0; i < N_SHARES - 1; i++)
+    {
+      const double one = part_of (b, i) - part_of (a, i);
+
+      said += one;
+      if (i >= 3 && i != share)
+        others = MAX (others, one);
+    }
+  g_test_message (
+      "%s at %.0f photons per MAC: error %.2f %% instead of %.2f %%; %.3g more mean square error, "
+      "%.3g said of all causes, %.3g of this one, at most %.3g of another systematic one",
+      share_names[share], photons, 100 * b[COLUMN_ERROR], 100 * a[COLUMN_ERROR], gone, said, own, others);
+  g_assert_cmpfloat (gone, >, 0.2 * mean_square (a));
+  g_assert_cmpfloat (fabs (gone - said), <, 0.25 * gone + 0.04 * mean_square (b));
+  g_assert_cmpfloat (own, >, others);
+}
+
+/* Blur by half as much again. A gain holds a macropixel's own light, so that the slope
+ * stays; what comes from the neighbours is an error. */
 static void
 test_crosstalk (void)
 {
   const char *changes[] = { "\"source_blur_px\": 0.35", "\"source_blur_px\": 0.5", NULL };
+  g_autoptr (CalibrationWorld) sharp = calibration_world_new (LB_FIDELITY_FAST, 5, NULL);
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 5, changes);
   g_autoptr (LbCalibration) verification = NULL;
-  g_autoptr (GError) error = NULL;
-  const float *group;
-  double lost;
 
   calibration_world_run (world, "crosstalk");
-  verification =
-      lb_calibration_run_step (world->bench, world->set, "verification", 50, NULL, NULL, NULL, &error);
-  g_assert_no_error (error);
+  verification = run_step (world, "verification");
   print_groups (verification);
-  group = find_group (verification, 256, TRUE, 2000);
-  /* Of independent signed values var (ideal) is d / 9, and the passes' means are d / 16 each. */
-  lost = pow (1 - group[COLUMN_SLOPE], 2) * (256.0 / 9) / (4 * 16.0 * 16);
-  g_test_message ("slope %.4f: mean square error %.3g by it, %.3g said for crosstalk", group[COLUMN_SLOPE],
-                  lost, part_of (group, 6));
-  g_assert_cmpfloat (group[COLUMN_SLOPE], <, 0.99);
-  g_assert_cmpfloat (part_of (group, 6), >, 0.5 * lost);
-  g_assert_cmpfloat (part_of (group, 6), <, 2.5 * lost);
-  for (guint share = 3; share < N_SHARES - 1; share++)
-    if (share != 6)
-      g_assert_cmpfloat (part_of (group, share), <, part_of (group, 6));
+  calibration_world_run (sharp, "crosstalk");
+  compare_worlds (calibration_world_run (sharp, "verification"), verification, 6, 10000);
+}
+
+/* The source moves by a quarter of a macropixel after the alignment. */
+static void
+test_misalignment (void)
+{
+  static const char *const again[] = { "response", "background", "flat-field", "crosstalk" };
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 1, NULL);
+  g_autoptr (LbCalibration) verification = NULL;
+
+  calibration_world_run (world, "alignment");
+  g_assert_true (lb_simulated_set_fault (calibration_world_get_camera (world), "misalign", TRUE));
+  for (guint i = 0; i < G_N_ELEMENTS (again); i++)
+    g_object_unref (run_step (world, again[i]));
+  verification = run_step (world, "verification");
+  print_groups (verification);
+  compare_worlds (calibration_world_run (get_world (1), "verification"), verification, 7, 10000);
+}
+
+/* A converter of 16 bits instead of 12 over the same range: what its steps add to
+ * the variance (n K^2 / 12, optics.md) is not there. */
+static void
+test_quantisation (void)
+{
+  const char *changes[] = { "\"bits\": 12",
+                            "\"bits\": 16",
+                            "\"electrons_per_dn\": 2.5",
+                            "\"electrons_per_dn\": 0.15625",
+                            "\"offset_dn\": 64",
+                            "\"offset_dn\": 1024",
+                            "\"offset_pattern_dn\": 2",
+                            "\"offset_pattern_dn\": 32",
+                            NULL };
+  g_autoptr (CalibrationWorld) fine = calibration_world_new (LB_FIDELITY_FAST, 1, changes);
+  LbCalibration *with = calibration_world_run (get_world (1), "verification");
+  g_autoptr (LbCalibration) without = NULL;
+  const float *a, *b;
+  double step2, expected, said;
+
+  for (guint i = 0; !g_str_equal (lb_calibration_steps_get ()[i]->name, "verification"); i++)
+    g_object_unref (run_step (fine, lb_calibration_steps_get ()[i]->name));
+  without = run_step (fine, "verification");
+  print_groups (without);
+  a = find_group (with, 64, TRUE, 100);
+  b = find_group (without, 64, TRUE, 100);
+  /* What is left at much light, on both sides, is of the planes' levels. */
+  step2 = pow (calibration_world_get_truth (get_world (1), "electrons_per_dn"), 2) / 12;
+  expected = part_of (a, 1) * step2 / measured_noise2 (get_world (1));
+  said = part_of (a, 3) - part_of (b, 3);
+  g_test_message (
+      "quantisation at 100 photons per MAC: %.2f %% of the mean square error went with it, %.2f %% "
+      "was said, the converter's step gives %.2f %%",
+      100 * (mean_square (a) - mean_square (b)) / mean_square (a), 100 * said / mean_square (a),
+      100 * expected / mean_square (a));
+  g_assert_cmpfloat (fabs (said / expected - 1), <, 0.1);
+  g_assert_cmpfloat (fabs (mean_square (a) - mean_square (b) - said), <, 0.2 * said + 0.06 * mean_square (a));
 }
 
 /* ---- Files that are no noise model ---------------------------------------------------- */
@@ -679,29 +789,34 @@ test_model_statistics (void)
 int
 main (int argc, char *argv[])
 {
-  guint worlds = 3;
+  guint64 first = 1, last = 3;
+  gboolean given;
   int failed;
 
   g_test_init (&argc, &argv, NULL);
-  if (argc > 1)
-    worlds = (guint) atoi (argv[1]);
-  g_test_add_func ("/noise-model/damaged-files-are-refused", test_damaged_files);
-  g_test_add_func ("/noise-model/noise-has-the-variance-that-it-says", test_model_statistics);
-  for (guint seed = 1; seed <= worlds; seed++)
+  given = calibration_fixture_get_worlds (&world_fidelity, &first, &last);
+  for (guint64 seed = first; seed <= last; seed++)
     {
       g_autofree char *path =
-          g_strdup_printf ("/verification/world-%u-errs-as-its-split-and-model-say", seed);
+          g_strdup_printf ("/verification/world-%" G_GUINT64_FORMAT "-errs-as-its-split-and-model-say", seed);
 
       g_test_add_data_func (path, GUINT_TO_POINTER (seed), test_world);
     }
-  g_test_add_func ("/verification/less-light-is-more-shot-noise", test_shot_noise);
-  if (argc > 2 && g_str_equal (argv[2], "causes"))
+  if (!given)
+    {
+      g_test_add_func ("/noise-model/damaged-files-are-refused", test_damaged_files);
+      g_test_add_func ("/noise-model/noise-has-the-variance-that-it-says", test_model_statistics);
+      g_test_add_func ("/verification/less-light-is-more-shot-noise", test_shot_noise);
+    }
+  if (argc > 1 && g_str_equal (argv[1], "causes"))
     {
       g_test_add_func ("/verification/read-noise-switched-off", test_read_noise);
       g_test_add_func ("/verification/speckle-switched-off", test_jitter);
       g_test_add_func ("/verification/damaged-flat-field-is-named", test_flat_field);
       g_test_add_func ("/verification/damaged-table-is-named", test_tables);
       g_test_add_func ("/verification/blur-is-named-crosstalk", test_crosstalk);
+      g_test_add_func ("/verification/a-displaced-source-is-named-misalignment", test_misalignment);
+      g_test_add_func ("/verification/quantisation-switched-off", test_quantisation);
     }
   failed = g_test_run ();
   g_clear_pointer (&base, calibration_world_free);

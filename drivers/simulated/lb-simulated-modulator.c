@@ -68,12 +68,14 @@ modulator_get_caps (
 }
 
 static gboolean
-modulator_show (LbModulator *self,
-                LbPattern *pattern,
-                guint64 sequence,
-                GCancellable *cancellable,
-                gint64 deadline_us,
-                GError **error)
+modulator_show_at (LbModulator *self,
+                   LbPattern *pattern,
+                   guint64 sequence,
+                   gint64 from_us,
+                   gint64 *time_us,
+                   GCancellable *cancellable,
+                   gint64 deadline_us,
+                   GError **error)
 {
   const LbModulatorOptions *options = get_options (self);
   LbDevice *device = LB_DEVICE (self);
@@ -87,9 +89,23 @@ modulator_show (LbModulator *self,
                    lb_role_get_name (lb_simulated_get_role (device)), options->width, options->height);
       return FALSE;
     }
-  lb_world_show (lb_simulated_get_world (device), lb_simulated_get_role (device), pattern, sequence);
+  *time_us = lb_world_show (lb_simulated_get_world (device), lb_simulated_get_role (device), pattern,
+                            sequence, from_us);
   lb_device_set_state (device, LB_DEVICE_RUNNING);
   return TRUE;
+}
+
+static gboolean
+modulator_show (LbModulator *self,
+                LbPattern *pattern,
+                guint64 sequence,
+                GCancellable *cancellable,
+                gint64 deadline_us,
+                GError **error)
+{
+  gint64 time_us;
+
+  return modulator_show_at (self, pattern, sequence, G_MININT64, &time_us, cancellable, deadline_us, error);
 }
 
 static gboolean
@@ -129,7 +145,8 @@ modulator_blank (LbModulator *self, GCancellable *cancellable, gint64 deadline_u
   if (!lb_simulated_check (device, "blank", error))
     return FALSE;
   black = lb_pattern_new_uniform (options->width, options->height, 0);
-  shown_us = lb_world_show (lb_simulated_get_world (device), lb_simulated_get_role (device), black, 0);
+  shown_us =
+      lb_world_show (lb_simulated_get_world (device), lb_simulated_get_role (device), black, 0, G_MININT64);
   if (!lb_simulated_wait (device, "blank", shown_us, cancellable, deadline_us, error))
     return FALSE;
   lb_device_set_state (device, LB_DEVICE_CONNECTED);
@@ -171,6 +188,7 @@ lb_simulated_modulator_class_init (LbSimulatedModulatorClass *klass)
   device_class->begin_run = modulator_begin_run;
   modulator_class->get_caps = modulator_get_caps;
   modulator_class->show = modulator_show;
+  modulator_class->show_at = modulator_show_at;
   modulator_class->wait_presented = modulator_wait_presented;
   modulator_class->blank = modulator_blank;
   modulator_class->read_back = modulator_read_back;

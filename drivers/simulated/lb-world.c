@@ -243,7 +243,7 @@ lb_world_next_frame (const LbWorld *self, guint grid, double period_us, gint64 t
 /* --- Planes ---------------------------------------------------------------------- */
 
 gint64
-lb_world_show (LbWorld *self, LbRole role, LbPattern *pattern, guint64 sequence)
+lb_world_show (LbWorld *self, LbRole role, LbPattern *pattern, guint64 sequence, gint64 from_us)
 {
   const LbModulatorOptions *options = &self->modulators[role];
   double period_us = G_USEC_PER_SEC / options->rate_hz;
@@ -251,6 +251,8 @@ lb_world_show (LbWorld *self, LbRole role, LbPattern *pattern, guint64 sequence)
   gint64 time_us = lb_world_next_frame (self, role, period_us, now_us);
 
   time_us += (gint64) llround (options->latency_frames * period_us);
+  if (from_us > time_us)
+    time_us = lb_world_next_frame (self, role, period_us, from_us);
   g_mutex_lock (&self->lock);
   lb_world_display_advance (&self->displays[role], now_us);
   lb_world_display_schedule (&self->displays[role], pattern, time_us, sequence);

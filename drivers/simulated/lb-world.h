@@ -124,9 +124,9 @@ LbWorld *lb_world_ensure (LbDriverContext *context, GError **error); /* transfer
 void lb_world_prepare (LbWorld *self);
 void lb_world_begin_run (LbWorld *self, guint64 ordinal);
 
-/* Planes: @pattern stands from the first frame of the display after now plus
- * its latency on; returns that time. */
-gint64 lb_world_show (LbWorld *self, LbRole role, LbPattern *pattern, guint64 sequence);
+/* Planes: @pattern stands from the first frame of the display on that is neither
+ * before now plus its latency nor before @from_us; returns that time. */
+gint64 lb_world_show (LbWorld *self, LbRole role, LbPattern *pattern, guint64 sequence, gint64 from_us);
 gboolean lb_world_find_shown (LbWorld *self, LbRole role, guint64 sequence, gint64 *time_us);
 LbPattern *lb_world_dup_shown (LbWorld *self, LbRole role);
 /* At once, as when it is switched on. */
