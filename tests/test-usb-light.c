@@ -341,7 +341,11 @@ test_mute_instrument_goes_dark (void)
       if (i % 3 == 1)
         g_assert_false (lb_light_source_read_state (rig->source, &state, NULL, usb_rig_in (5000), NULL));
       if (i % 3 == 2)
-        lb_light_source_off_now (rig->source, 2);
+        {
+          /* It is being looked at by then. */
+          g_usleep (150 * 1000);
+          lb_light_source_off_now (rig->source, 2);
+        }
       error = renew_until_refused (rig, 5000);
       g_assert_true (usb_rig_wait_lit (rig, FALSE, 2000));
       g_test_message ("dark after %.0f ms",
