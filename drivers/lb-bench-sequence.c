@@ -366,12 +366,12 @@ cancelled_cb (GCancellable *cancellable, gpointer user_data)
  * @data: for both
  * @cancellable: (nullable): the action's, or another that ends it too
  *
- * In an action: shows the patterns that changed, sets light and exposure, waits
- * until the planes have settled, takes frames whose exposure began after that,
- * hands them on, asks for the next. The light is off when it returns.
+ * In an action: opens planes again that were lost, shows the patterns that changed, sets light and exposure,
+ * waits until the planes have settled, takes frames whose exposure began after that, hands them on, asks for
+ * the next. The light is off when it returns.
  *
  * Returns: %TRUE when @source has no more; %FALSE with the error of a device, of @source or of @sink, with
- *   NOT_IN_ACTION, STOPPED, LEASE, or a CANCELLED
+ *   NOT_IN_ACTION, STOPPED, LEASE, PLANE, or a CANCELLED
  */
 gboolean
 lb_bench_run_sequence (LbBench *self,
@@ -394,7 +394,8 @@ lb_bench_run_sequence (LbBench *self,
     handler =
         g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), lb_bench_action_ref (sequence.action),
                                (GDestroyNotify) lb_bench_action_unref);
-  done = run_exposures (&sequence, source, sink, data, error);
+  done = lb_bench_reopen_planes (self, sequence.action, error) &&
+         run_exposures (&sequence, source, sink, data, error);
   g_cancellable_disconnect (cancellable, handler);
   return lb_bench_light_off (self, done ? error : NULL) && done;
 }
