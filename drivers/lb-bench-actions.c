@@ -7,9 +7,6 @@
 
 /* The actions that come with the bench: connect and disconnect. */
 
-/* Devices that start up take longer than an ordinary call. */
-#define OPEN_US (10 * G_USEC_PER_SEC)
-
 gint64
 lb_bench_get_deadline (void)
 {
@@ -113,7 +110,7 @@ open_device (LbBench *self, LbRole role, GCancellable *cancellable, GError **err
   LbDevice *device = self->devices[role];
   LbIdentity *identity;
 
-  if (!lb_device_open (device, cancellable, g_get_monotonic_time () + OPEN_US, error))
+  if (!lb_device_open (device, cancellable, g_get_monotonic_time () + LB_BENCH_OPEN_US, error))
     return FALSE;
   self->opened[role] = TRUE;
   identity = lb_device_get_identity (device, cancellable, lb_bench_get_deadline (), error);

@@ -19,6 +19,8 @@ G_BEGIN_DECLS
  * busy with something else. */
 #define LB_BENCH_SIMULATED_LATE_US (120 * G_USEC_PER_SEC)
 #define LB_BENCH_DEVICE_US (5 * G_USEC_PER_SEC)
+/* Devices that start up take longer than an ordinary call. */
+#define LB_BENCH_OPEN_US (10 * G_USEC_PER_SEC)
 
 /* An action, from its submission until its function has come back. */
 typedef struct
@@ -47,7 +49,8 @@ typedef struct
   guint depth;        /* device calls it is inside of */
   LbDevice *device;   /* the outermost of them */
   gint64 device_deadline_us;
-  GError *fault; /* of a plane, which ended it */
+  GError *fault;             /* of a plane, which ended it */
+  gboolean planes_are_there; /* those that had been lost are open again */
   gboolean result;
   GError *error;
 } LbBenchAction;
@@ -206,6 +209,11 @@ lb_bench_light_revive (LbBench *self, LbBenchAction *action, GCancellable *cance
 gboolean lb_bench_blank_planes (LbBench *self, GError **error);
 /* A plane has changed at @presented_us (bench time) and settles from then on. */
 void lb_bench_note_presented (LbBench *self, guint role, gint64 presented_us);
+
+/* --- lb-bench-planes.c: worker */
+/* Before the first exposure of an action: planes that were lost are opened again.
+ * LB_BENCH_ERROR_PLANE, and they stay lost. */
+gboolean lb_bench_reopen_planes (LbBench *self, LbBenchAction *action, GError **error);
 
 /* --- lb-bench-actions.c: worker */
 gboolean lb_bench_stop_camera (LbBench *self, GError **error);

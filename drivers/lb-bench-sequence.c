@@ -441,13 +441,12 @@ cancelled_cb (GCancellable *cancellable, gpointer user_data)
  * @data: for both
  * @cancellable: (nullable): the action's, or another that ends it too
  *
- * In an action: shows the patterns that changed, sets light and exposure, waits
- * until the planes have settled, takes frames whose exposure began after that,
- * hands them on, asks for the next; ahead of time where that is allowed and both
- * planes can. The light is off when it returns.
+ * In an action: opens planes again that were lost, shows the patterns that changed, sets light and exposure,
+ * waits until the planes have settled, takes frames whose exposure began after that, hands them on, asks for
+ * the next; ahead of time where that is allowed and both planes can. The light is off when it returns.
  *
  * Returns: %TRUE when @source has no more; %FALSE with the error of a device, of @source or of @sink, with
- *   NOT_IN_ACTION, STOPPED, LEASE, or a CANCELLED
+ *   NOT_IN_ACTION, STOPPED, LEASE, PLANE, or a CANCELLED
  */
 gboolean
 lb_bench_run_sequence (LbBench *self,
@@ -470,8 +469,9 @@ lb_bench_run_sequence (LbBench *self,
     handler =
         g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), lb_bench_action_ref (sequence.action),
                                (GDestroyNotify) lb_bench_action_unref);
+  done = lb_bench_reopen_planes (self, sequence.action, error);
   lb_bench_ahead_init (&sequence.ahead, self, sequence.action);
-  done = run_exposures (&sequence, source, sink, data, error);
+  done = done && run_exposures (&sequence, source, sink, data, error);
   lb_bench_ahead_clear (&sequence.ahead);
   g_cancellable_disconnect (cancellable, handler);
   return lb_bench_light_off (self, done ? error : NULL) && done;

@@ -138,14 +138,16 @@ lb_bench_arm (LbBench *self, GError **error)
 
 /* --- Planes ---------------------------------------------------------------------------- */
 
-/* With the lock held: the action that ran when the fault was seen; ended by it once. */
+/* With the lock held: the action that ran when the fault was seen; ended by it once. A
+ * plane that it finds lost it opens again first, or ends by itself. */
 static LbBenchAction *
-note_fault (LbBench *self, LbBenchAction *action, LbRole role, const char *text)
+note_fault (LbBench *self, LbBenchAction *action, LbRole role, gboolean lost, const char *text)
 {
   /* Nothing is lit without an action; the next one finds the fault by itself, if it
    * is still there. While the bench connects, opening the plane says what is wrong
    * with it. */
-  if (action == NULL || action != self->action || action->own || action->finished || action->fault != NULL)
+  if (action == NULL || action != self->action || action->own || action->finished || action->fault != NULL ||
+      (lost && !action->planes_are_there))
     return NULL;
   g_set_error (
       &action->fault, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE,
@@ -158,10 +160,11 @@ note_fault (LbBench *self, LbBenchAction *action, LbRole role, const char *text)
 static void
 end_by_plane (LbBench *self, LbBenchAction *seen, LbRole role, const char *text)
 {
+  gboolean lost = lb_device_get_state (self->devices[role]) == LB_DEVICE_ABSENT;
   LbBenchAction *action;
 
   g_mutex_lock (&self->lock);
-  action = note_fault (self, seen, role, text);
+  action = note_fault (self, seen, role, lost, text);
   g_mutex_unlock (&self->lock);
   if (action == NULL)
     return;

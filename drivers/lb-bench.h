@@ -30,8 +30,10 @@ G_BEGIN_DECLS
  *
  * A plane that tells of a fault (covered, unplugged, another resolution, a gamma
  * ramp) while an action runs ends it with LB_BENCH_ERROR_PLANE: the light is off,
- * planes are black, and nothing lights before lb_bench_arm(). The keys of STOP
- * pressed in a plane's window are lb_bench_stop().
+ * planes are black, and nothing lights before lb_bench_arm(). One that was lost is
+ * opened again by the next action; if it cannot be, that action ends with the same
+ * error before it lights. The keys of STOP pressed in a plane's window are
+ * lb_bench_stop().
  */
 #define LB_BENCH_ERROR (lb_bench_error_quark ())
 GQuark lb_bench_error_quark (void);

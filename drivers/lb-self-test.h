@@ -20,4 +20,11 @@ typedef void (*LbSelfTestFunc) (const char *point, const GError *failure, gpoint
  * Returns whether all points passed; FALSE also if cancelled. */
 gboolean lb_self_test_run (LbDevice *device, LbSelfTestFunc report, gpointer data, GCancellable *cancellable);
 
+/* Somebody is to unplug the device, or to plug it in again. */
+typedef void (*LbSelfTestAskFunc) (gboolean plug_in, gpointer data);
+
+/* The part for which somebody pulls the plug: it notices, and comes back. */
+gboolean lb_self_test_run_unplug (
+    LbDevice *device, LbSelfTestAskFunc ask, LbSelfTestFunc report, gpointer data, GCancellable *cancellable);
+
 G_END_DECLS

@@ -34,6 +34,7 @@ struct _FakeDevices
 
   guint8 levels[2]; /* of the planes */
   atomic_uint faults[2];
+  atomic_bool exchanged;
   double exposure_us, old_exposure_us;
   guint64 frames, valid_from;
 };
@@ -130,7 +131,8 @@ fake_get_identity (LbDevice *device, GCancellable *cancellable, gint64 deadline_
 {
   if (!enter (device, "identity", error))
     return NULL;
-  return lb_identity_new ("fake", "Lightbench", lb_role_get_name (place_of (device)->role), "1", NULL);
+  return lb_identity_new ("fake", "Lightbench", lb_role_get_name (place_of (device)->role),
+                          atomic_load (&bench_of (device)->exchanged) ? "2" : "1", NULL);
 }
 
 static void
@@ -236,6 +238,12 @@ modulator_peek (LbModulator *device, char **text)
   *text = g_strdup ("a cat sits on it");
   return atomic_fetch_and (&bench_of (device)->faults[place_of (device)->role],
                            ~(guint) LB_MODULATOR_FAULT_STOP);
+}
+
+void
+fake_devices_exchange (FakeDevices *self, gboolean exchanged)
+{
+  atomic_store (&self->exchanged, exchanged);
 }
 
 void

@@ -48,6 +48,9 @@ void fake_devices_set_silent (FakeDevices *self, gboolean silent);
  * or none, are told. STOP is an event. */
 void fake_devices_tell_faults (FakeDevices *self, LbRole plane, LbModulatorFaults faults);
 
+/* From now on devices that are opened have other serial numbers. */
+void fake_devices_exchange (FakeDevices *self, gboolean exchanged);
+
 guint fake_devices_count (FakeDevices *self, const char *call);
 void fake_devices_clear_log (FakeDevices *self);
 /* Calls of that kind ("open"), in order: "source weight camera". */

@@ -208,6 +208,95 @@ test_fault_that_holds_lets_no_run_through (void)
   clear (&run);
 }
 
+/* A run that ended because its plane's display went away, as the operator finds it. */
+static LbBench *
+begin_lost (Run *run)
+{
+  LbBench *bench;
+
+  begin (run, 0);
+  bench = fake_devices_get_bench (run->fake);
+  lb_device_set_state (lb_bench_get_device (bench, LB_ROLE_WEIGHT), LB_DEVICE_ABSENT);
+  fake_devices_tell_faults (run->fake, LB_ROLE_WEIGHT, LB_MODULATOR_FAULT_LOST);
+  wait_dark (run->fake);
+  end (run);
+  g_assert_error (run->error, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE);
+  g_clear_error (&run->error);
+  for (guint i = 0; i < 1000 && !lb_bench_arm (bench, NULL); i++)
+    g_usleep (1000);
+  g_assert_cmpint (lb_bench_get_light (bench), ==, LB_LIGHT_ARMED);
+  fake_devices_clear_log (run->fake);
+  run->asked = run->taken = 0;
+  return bench;
+}
+
+static void
+test_lost_plane_comes_back_with_the_next_run (void)
+{
+  g_autofree char *opened = NULL;
+  g_autofree char *closed = NULL;
+  Run run;
+
+  begin_lost (&run);
+  fake_devices_tell_faults (run.fake, LB_ROLE_WEIGHT, LB_MODULATOR_FAULT_NONE);
+  run_thread (&run);
+  g_assert_no_error (run.error);
+  g_assert_cmpuint (run.taken, ==, 1);
+  opened = fake_devices_dup_order (run.fake, "open");
+  closed = fake_devices_dup_order (run.fake, "close");
+  g_assert_cmpstr (opened, ==, "weight");
+  g_assert_cmpstr (closed, ==, "weight");
+  g_assert_cmpint (fake_devices_get_level (run.fake, LB_ROLE_WEIGHT), ==, 20);
+  clear (&run);
+}
+
+/* Each try says so and leaves the light armed, so that another can be made. */
+static void
+test_plane_that_stays_away_lets_no_run_through (void)
+{
+  LbBench *bench;
+  Run run;
+
+  bench = begin_lost (&run);
+  fake_devices_fail (run.fake, "weight.open", LB_DEVICE_ERROR_ABSENT);
+  for (guint i = 0; i < 2; i++)
+    {
+      run_thread (&run);
+      g_assert_error (run.error, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE);
+      g_assert_nonnull (strstr (run.error->message, "weight plane"));
+      g_clear_error (&run.error);
+      g_assert_cmpuint (run.asked, ==, 0);
+      g_assert_cmpint (lb_bench_get_light (bench), ==, LB_LIGHT_ARMED);
+    }
+  g_assert_cmpuint (fake_devices_count (run.fake, "light.on"), ==, 0);
+  fake_devices_fail (run.fake, NULL, 0);
+  fake_devices_tell_faults (run.fake, LB_ROLE_WEIGHT, LB_MODULATOR_FAULT_NONE);
+  run_thread (&run);
+  g_assert_no_error (run.error);
+  g_assert_cmpuint (run.taken, ==, 1);
+  clear (&run);
+}
+
+/* Calibrations are those of the display that was there. */
+static void
+test_another_display_is_not_taken_for_the_lost_one (void)
+{
+  Run run;
+
+  begin_lost (&run);
+  fake_devices_tell_faults (run.fake, LB_ROLE_WEIGHT, LB_MODULATOR_FAULT_NONE);
+  fake_devices_exchange (run.fake, TRUE);
+  run_thread (&run);
+  g_assert_error (run.error, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE);
+  g_assert_cmpuint (run.asked, ==, 0);
+  g_clear_error (&run.error);
+  fake_devices_exchange (run.fake, FALSE);
+  run_thread (&run);
+  g_assert_no_error (run.error);
+  g_assert_cmpuint (run.taken, ==, 1);
+  clear (&run);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -221,5 +310,11 @@ main (int argc, char **argv)
                    test_fault_while_nothing_runs_ends_nothing);
   g_test_add_func ("/bench/planes/fault-that-holds-lets-no-run-through",
                    test_fault_that_holds_lets_no_run_through);
+  g_test_add_func ("/bench/planes/lost-plane-comes-back-with-the-next-run",
+                   test_lost_plane_comes_back_with_the_next_run);
+  g_test_add_func ("/bench/planes/plane-that-stays-away-lets-no-run-through",
+                   test_plane_that_stays_away_lets_no_run_through);
+  g_test_add_func ("/bench/planes/another-display-is-not-taken-for-the-lost-one",
+                   test_another_display_is_not_taken_for_the_lost_one);
   return g_test_run ();
 }

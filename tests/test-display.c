@@ -226,7 +226,8 @@ test_levels_become_colours_and_levels_again (void)
       for (guint i = 0; i < G_N_ELEMENTS (pattern); i++)
         pattern[i] = (guint8) (37 * i);
       lb_plane_pixels_init (&pixels, &spec);
-      lb_plane_pixels_to_colours (&pixels, pattern, colours);
+      lb_plane_pixels_to_colours (&pixels, pattern, 0, 1, colours);
+      lb_plane_pixels_to_colours (&pixels, pattern, 1, spec.height - 1, colours + spec.width);
       lb_plane_pixels_to_rgb (&pixels, pattern, rgb);
       width = pixels.pattern_width;
       height = pixels.pattern_height;

@@ -113,6 +113,50 @@ test_self_test_finds_a_broken_device (Fixture *fixture, gconstpointer data)
   g_assert_nonnull (strstr (output, "interlock"));
 }
 
+/* Reads on until @text has come. */
+static void
+expect (GDataInputStream *stream, const char *text)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *line = NULL;
+
+  do
+    {
+      g_free (line);
+      line = g_data_input_stream_read_line (stream, NULL, NULL, &error);
+      g_assert_no_error (error);
+      if (line == NULL)
+        g_error ("\"%s\" never came", text);
+    }
+  while (strstr (line, text) == NULL);
+}
+
+static void
+test_self_test_asks_to_unplug (Fixture *fixture, gconstpointer data)
+{
+  const char *const arguments[] = { "devices", "--setup", fixture->setup, "--self-test", "--unplug", NULL };
+  g_autoptr (GSubprocess) process =
+      start (fixture, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE, arguments);
+  g_autoptr (GDataInputStream) stream = g_data_input_stream_new (g_subprocess_get_stdout_pipe (process));
+  const guint places[] = { fixture->rig->light_place, fixture->rig->meter_place };
+  static const char *const names[] = { "light", "power-meter" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (places); i++)
+    {
+      g_autofree char *pull = g_strdup_printf ("Unplug the %s now.", names[i]);
+      g_autofree char *push = g_strdup_printf ("Plug the %s in again now.", names[i]);
+      g_autofree char *works = g_strdup_printf ("%s: replugged-one-works: pass", names[i]);
+
+      expect (stream, pull);
+      umock_usb_unplug (fixture->rig->bus, places[i]);
+      expect (stream, push);
+      umock_usb_plug (fixture->rig->bus, places[i]);
+      expect (stream, works);
+    }
+  expect (stream, "failed: 0");
+  g_assert_true (g_subprocess_wait_check (process, NULL, NULL));
+}
+
 static void
 test_off_with_and_without_a_setup (Fixture *fixture, gconstpointer data)
 {
@@ -191,6 +235,18 @@ test_interrupted_with_light_on (Fixture *fixture, gconstpointer data)
 }
 
 static void
+test_terminated_with_light_on (Fixture *fixture, gconstpointer data)
+{
+  end_with_light_on (fixture, SIGTERM, STOP_MS);
+}
+
+static void
+test_crashed_with_light_on (Fixture *fixture, gconstpointer data)
+{
+  end_with_light_on (fixture, SIGSEGV, STOP_MS);
+}
+
+static void
 test_stopped_with_light_on (Fixture *fixture, gconstpointer data)
 {
   end_with_light_on (fixture, SIGSTOP, 1500);
@@ -207,11 +263,14 @@ main (int argc, char **argv)
   ADD ("/usb/cli/lists-what-is-plugged-in", test_lists_what_is_plugged_in);
   ADD ("/usb/cli/self-test-passes", test_self_test_passes);
   ADD ("/usb/cli/self-test-finds-a-broken-device", test_self_test_finds_a_broken_device);
+  ADD ("/usb/cli/self-test-asks-to-unplug", test_self_test_asks_to_unplug);
   ADD ("/usb/cli/off-with-and-without-a-setup", test_off_with_and_without_a_setup);
   ADD ("/usb/cli/off-says-when-it-is-not", test_off_says_when_it_is_not);
   ADD ("/usb/cli/calibrates-with-light", test_calibrates_with_light);
   ADD ("/usb/cli/killed-with-light-on", test_killed_with_light_on);
   ADD ("/usb/cli/interrupted-with-light-on", test_interrupted_with_light_on);
+  ADD ("/usb/cli/terminated-with-light-on", test_terminated_with_light_on);
+  ADD ("/usb/cli/crashed-with-light-on", test_crashed_with_light_on);
   ADD ("/usb/cli/stopped-with-light-on", test_stopped_with_light_on);
   return g_test_run ();
 }

@@ -17,6 +17,9 @@ expect_error (gboolean done, GError **error, LbDeviceError code)
   g_clear_error (error);
 }
 
+/* From the last answer of a light source to darkness. */
+#define MUTE_US (500 * 1000)
+
 /* --- What goes out ------------------------------------------------------------------------- */
 
 /* While it is lit it is looked at now and then. */
@@ -317,18 +320,60 @@ test_stuck_output_is_not_confirmed (void)
   usb_rig_free (rig);
 }
 
+/* By the instrument's own clock; whether or not it can be brought back to where it
+ * answers, whatever it was asked last, and when STOP comes meanwhile. */
 static void
 test_mute_instrument_goes_dark (void)
+{
+  static const UsbFault faults[] = { USB_FAULT_MUTE, USB_FAULT_MUTE_FOR_GOOD };
+
+  for (guint i = 0; i < 3 * G_N_ELEMENTS (faults); i++)
+    {
+      UsbRig *rig = usb_rig_new ("CLD1015", "PM100D", "");
+      g_autoptr (GError) error = NULL;
+      LbLightSourceState state;
+      gint64 mute_us;
+
+      usb_rig_open (rig);
+      usb_rig_light_up (rig, 20, 1);
+      usb_instrument_set_fault (rig->light_usb, faults[i / 3]);
+      mute_us = g_get_monotonic_time ();
+      if (i % 3 == 1)
+        g_assert_false (lb_light_source_read_state (rig->source, &state, NULL, usb_rig_in (5000), NULL));
+      if (i % 3 == 2)
+        {
+          /* It is being looked at by then. */
+          g_usleep (150 * 1000);
+          lb_light_source_off_now (rig->source, 2);
+        }
+      error = renew_until_refused (rig, 5000);
+      g_assert_true (usb_rig_wait_lit (rig, FALSE, 2000));
+      g_test_message ("dark after %.0f ms",
+                      (double) (instrument_get_changed_us (rig->light) - mute_us) / 1000);
+      g_assert_cmpint (instrument_get_changed_us (rig->light) - mute_us, <, MUTE_US);
+      usb_instrument_set_fault (rig->light_usb, USB_FAULT_NONE);
+      g_assert_true (usb_rig_wait_confirmed (rig, 5000));
+      usb_rig_free (rig);
+    }
+}
+
+/* Nothing reaches it, so nothing may say that it is off, until it listens again. */
+static void
+test_deaf_instrument_is_not_confirmed (void)
 {
   UsbRig *rig = usb_rig_new ("CLD1015", "PM100D", "");
   g_autoptr (GError) error = NULL;
 
   usb_rig_open (rig);
   usb_rig_light_up (rig, 20, 1);
-  usb_instrument_set_fault (rig->light_usb, USB_FAULT_MUTE);
+  usb_instrument_set_fault (rig->light_usb, USB_FAULT_DEAF);
   error = renew_until_refused (rig, 5000);
-  g_assert_true (usb_rig_wait_lit (rig, FALSE, 2000));
+  g_assert_nonnull (strstr (error->message, "did not answer in time"));
+  g_assert_false (usb_rig_wait_confirmed (rig, 500));
+  g_assert_true (instrument_is_lit (rig->light));
   usb_instrument_set_fault (rig->light_usb, USB_FAULT_NONE);
+  g_assert_true (usb_rig_wait_lit (rig, FALSE, 5000));
+  g_assert_true (usb_rig_wait_confirmed (rig, 2000));
   usb_rig_free (rig);
 }
 
@@ -433,6 +478,7 @@ main (int argc, char **argv)
   g_test_add_func ("/usb/light/cooler-is-waited-for", test_cooler_is_waited_for);
   g_test_add_func ("/usb/light/stuck-output-is-not-confirmed", test_stuck_output_is_not_confirmed);
   g_test_add_func ("/usb/light/mute-instrument-goes-dark", test_mute_instrument_goes_dark);
+  g_test_add_func ("/usb/light/deaf-instrument-is-not-confirmed-off", test_deaf_instrument_is_not_confirmed);
   g_test_add_func ("/usb/light/unplug-and-replug", test_unplug_and_replug);
   g_test_add_func ("/usb/light/other-models", test_other_models);
   g_test_add_func ("/usb/light/setup-keys-are-checked", test_setup_keys_are_checked);

@@ -199,31 +199,36 @@ unpack_packed12 (const guint8 *restrict in, guint count, guint16 *restrict out)
     out[i] = (guint16) (in[0] << 4 | (in[2] & 15));
 }
 
-/* Every second pixel of a packed row. @scratch: 2 x @count. */
+/* Every second pixel of a packed row, from @offset (0 or 1) on. */
 static void
-unpack_packed_mosaic (const LbPixelFormat *self,
-                      const guint8 *in,
-                      guint offset,
-                      guint count,
-                      guint16 *restrict scratch,
-                      guint16 *restrict out)
+unpack_packed10_mosaic (const guint8 *restrict in, guint offset, guint count, guint16 *restrict out)
 {
-  if (self->layout == LB_PIXEL_PACKED10)
-    unpack_packed10 (in, 2 * count, scratch);
-  else
-    unpack_packed12 (in, 2 * count, scratch);
-  for (guint i = 0; i < count; i++)
-    out[i] = scratch[2 * (gsize) i + offset];
+  guint shift = 2 * offset;
+  guint i = 0;
+
+  in += offset;
+  for (; i + 2 <= count; i += 2, in += 5)
+    {
+      guint low = in[4 - (gssize) offset];
+
+      out[i] = (guint16) (in[0] << 2 | (low >> shift & 3));
+      out[i + 1] = (guint16) (in[2] << 2 | (low >> (shift + 4) & 3));
+    }
+  if (i < count)
+    out[i] = (guint16) (in[0] << 2 | (in[4 - (gssize) offset] >> shift & 3));
 }
 
 static void
-unpack_row (const LbPixelFormat *self,
-            const guint8 *row,
-            guint place,
-            guint x,
-            guint count,
-            guint16 *scratch,
-            guint16 *out)
+unpack_packed12_mosaic (const guint8 *restrict in, guint offset, guint count, guint16 *restrict out)
+{
+  guint shift = 4 * offset;
+
+  for (guint i = 0; i < count; i++, in += 3)
+    out[i] = (guint16) (in[offset] << 4 | (in[2] >> shift & 15));
+}
+
+static void
+unpack_row (const LbPixelFormat *self, const guint8 *row, guint place, guint x, guint count, guint16 *out)
 {
   guint divisor = lb_pixel_format_get_divisor (self);
   guint offset = self->mosaic ? place % 2 : 0;
@@ -246,12 +251,15 @@ unpack_row (const LbPixelFormat *self,
       unpack_bytes (in + place, 3, count, out);
       break;
     case LB_PIXEL_PACKED10:
+      if (self->mosaic)
+        unpack_packed10_mosaic (in, offset, count, out);
+      else
+        unpack_packed10 (in, count, out);
+      break;
     case LB_PIXEL_PACKED12:
     default:
       if (self->mosaic)
-        unpack_packed_mosaic (self, in, offset, count, scratch, out);
-      else if (self->layout == LB_PIXEL_PACKED10)
-        unpack_packed10 (in, count, out);
+        unpack_packed12_mosaic (in, offset, count, out);
       else
         unpack_packed12 (in, count, out);
       break;
@@ -283,13 +291,10 @@ lb_pixel_format_unpack (const LbPixelFormat *self,
   guint divisor = lb_pixel_format_get_divisor (self);
   guint place = self->colours[0] != '\0' ? find_colour (self, colour) : 0;
   guint down = self->mosaic ? place / 2 : 0;
-  g_autofree guint16 *scratch = NULL;
 
   g_return_if_fail (x % 4 == 0);
 
-  if (self->mosaic)
-    scratch = g_new (guint16, 2 * (gsize) width);
   for (guint row = 0; row < height; row++)
-    unpack_row (self, data + ((gsize) (y + row) * divisor + down) * stride, place, x, width, scratch,
+    unpack_row (self, data + ((gsize) (y + row) * divisor + down) * stride, place, x, width,
                 out + (gsize) row * width);
 }

@@ -22,7 +22,8 @@ struct _LbScpiLight
   LbScpi *scpi;
   const LbUsbModel *model;
   LbScpiLightOptions options;
-  double level_ma; /* what the set point is, as far as we know */
+  double level_ma;   /* what the set point is, as far as we know */
+  char *off_message; /* "OUTP1:STAT 0" */
 };
 
 /* --- Waiting --------------------------------------------------------------------------- */
@@ -321,6 +322,18 @@ lb_scpi_light_off (LbScpiLight *self, const LbUsbCall *call, GError **error)
   return send_current (self, 0, call, error);
 }
 
+const char *
+lb_scpi_light_get_off_message (LbScpiLight *self)
+{
+  return self->off_message;
+}
+
+void
+lb_scpi_light_shout_off (LbScpiLight *self, gint64 within_us)
+{
+  lb_scpi_shout (self->scpi, self->off_message, within_us);
+}
+
 gboolean
 lb_scpi_light_read_output (LbScpiLight *self, gboolean *on, const LbUsbCall *call, GError **error)
 {
@@ -375,6 +388,7 @@ lb_scpi_light_open (const LbUsbModel *model,
   self->scpi = scpi;
   self->model = model;
   self->options = *options;
+  self->off_message = g_strconcat (model->light->output, " 0", NULL);
   if (set_up (self, call, error))
     return self;
   lb_scpi_light_close (self);
@@ -387,6 +401,7 @@ lb_scpi_light_close (LbScpiLight *self)
   if (self == NULL)
     return;
   lb_scpi_close (self->scpi);
+  g_free (self->off_message);
   g_free (self);
 }
 

@@ -47,6 +47,11 @@ gboolean lb_scpi_light_start (LbScpiLight *self, double level_ma, const LbUsbCal
 gboolean lb_scpi_light_change (LbScpiLight *self, double level_ma, const LbUsbCall *call, GError **error);
 /* Output off, read back, set point to zero. The cooler stays on. */
 gboolean lb_scpi_light_off (LbScpiLight *self, const LbUsbCall *call, GError **error);
+/* The message that switches the output off, as last words of calls while it is on. */
+const char *lb_scpi_light_get_off_message (LbScpiLight *self);
+/* That message at once, whatever is under way. Nothing says whether it was taken:
+ * lb_scpi_light_off(). */
+void lb_scpi_light_shout_off (LbScpiLight *self, gint64 within_us);
 /* After it did not answer: brings it back to where it listens, if it can be. */
 gboolean lb_scpi_light_recover (LbScpiLight *self, const LbUsbCall *call, GError **error);
 /* Whether the output is on, as the instrument says: one query. */

@@ -92,6 +92,12 @@ lb_scpi_recover (LbScpi *self, const LbUsbCall *call, GError **error)
   return lb_usbtmc_clear (self->usbtmc, call, error);
 }
 
+void
+lb_scpi_shout (LbScpi *self, const char *command, gint64 within_us)
+{
+  lb_usbtmc_shout (self->usbtmc, command, within_us);
+}
+
 /* --- Errors -------------------------------------------------------------------------------- */
 
 static LbDeviceError

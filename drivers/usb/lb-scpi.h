@@ -23,6 +23,9 @@ gboolean lb_scpi_is_gone (LbScpi *self);
 /* After it did not answer: clears both sides, and its errors. */
 gboolean lb_scpi_recover (LbScpi *self, const LbUsbCall *call, GError **error);
 
+/* lb_usbtmc_shout(). */
+void lb_scpi_shout (LbScpi *self, const char *command, gint64 within_us);
+
 gboolean lb_scpi_forget_errors (LbScpi *self, const LbUsbCall *call, GError **error);
 /* Sends @command as it is. */
 gboolean lb_scpi_send (LbScpi *self, const char *command, const LbUsbCall *call, GError **error);

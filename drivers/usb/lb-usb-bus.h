@@ -27,9 +27,10 @@ GPtrArray *lb_usb_list (void);
 typedef struct
 {
   GCancellable *cancellable;
-  gint64 deadline_us; /* monotonic; -1: 5 s from the call */
-  LbDevice *device;   /* lb_device_waiting() is called for it; NULL: for none */
-  gint64 answer_us;   /* for each message and its answer; 0: until the deadline */
+  gint64 deadline_us;     /* monotonic; -1: 5 s from the call */
+  LbDevice *device;       /* lb_device_waiting() is called for it; NULL: for none */
+  gint64 answer_us;       /* for each message and its answer; 0: until the deadline */
+  const char *last_words; /* message to an instrument that does not answer in time; NULL: none */
 } LbUsbCall;
 
 /* How a transfer ended. */

@@ -40,6 +40,8 @@ enum
 /* All of a recovery, and the pause between two questions for its status. */
 #define RECOVERY_US (100 * 1000)
 #define POLL_US 2000
+/* For an instrument that still takes messages a moment is enough. */
+#define LAST_WORDS_US (20 * 1000)
 /* An instrument that sends so many transfers without a byte in them is broken. */
 #define EMPTY_MAX 16
 
@@ -230,13 +232,12 @@ lb_usbtmc_clear (LbUsbtmc *self, const LbUsbCall *call, GError **error)
 }
 
 static gboolean
-abort_in (LbUsbtmc *self, const LbUsbCall *call)
+abort_in (LbUsbtmc *self, guint8 tag, const LbUsbCall *call)
 {
   guint16 index = self->interface.bulk_in;
   guint8 status[2];
 
-  if (!request (self, FROM_ENDPOINT, INITIATE_ABORT_BULK_IN, self->tag, index, status, sizeof status, call,
-                NULL))
+  if (!request (self, FROM_ENDPOINT, INITIATE_ABORT_BULK_IN, tag, index, status, sizeof status, call, NULL))
     return FALSE;
   if (status[0] != STATUS_SUCCESS)
     return FALSE;
@@ -257,6 +258,24 @@ abort_out (LbUsbtmc *self, const LbUsbCall *call)
          lb_usb_clear_halt (self->handle, self->interface.bulk_out, NULL);
 }
 
+void
+lb_usbtmc_shout (LbUsbtmc *self, const char *text, gint64 within_us)
+{
+  const LbUsbCall call = { .deadline_us = g_get_monotonic_time () + within_us };
+  g_autofree char *message = g_strconcat (text, "\n", NULL);
+  guint32 length = (guint32) strlen (message);
+  g_autofree guint8 *transfer = g_malloc (LB_USBTMC_TRANSFER (length));
+  gsize whole, done;
+
+  if (lb_usb_is_gone (self->handle) || lb_usb_is_stuck (self->handle))
+    return;
+  self->tag = lb_usbtmc_next_tag (self->tag);
+  whole = lb_usbtmc_encode_out (self->tag, (const guint8 *) message, length, TRUE, transfer);
+  if (lb_usb_bulk (self->handle, self->interface.bulk_out, transfer, whole, &done, &call, NULL) !=
+      LB_USB_DONE)
+    self->dirty = TRUE;
+}
+
 /* After a transfer that did not end well: the transfer is aborted if it was given
  * up on our side. If that does not help, or the instrument gave it up, it is
  * cleared; also after writing, because a request that did arrive would have its
@@ -267,12 +286,15 @@ recover (LbUsbtmc *self, guint8 endpoint, LbUsbResult result, const LbUsbCall *f
 {
   gint64 soon_us = g_get_monotonic_time () + RECOVERY_US;
   gboolean given_up = result == LB_USB_TIMEOUT || result == LB_USB_CANCELLED;
+  guint8 tag = self->tag;
   const LbUsbCall call = { NULL, given_up ? soon_us : MAX (failed->deadline_us, soon_us), NULL };
 
+  if (result == LB_USB_TIMEOUT && endpoint == self->interface.bulk_in && failed->last_words != NULL)
+    lb_usbtmc_shout (self, failed->last_words, LAST_WORDS_US);
   self->dirty = TRUE;
   if (lb_usb_is_gone (self->handle) || lb_usb_is_stuck (self->handle))
     return;
-  if (given_up && endpoint == self->interface.bulk_in && abort_in (self, &call))
+  if (given_up && endpoint == self->interface.bulk_in && abort_in (self, tag, &call))
     self->dirty = FALSE;
   else if (given_up && endpoint == self->interface.bulk_out)
     abort_out (self, &call);

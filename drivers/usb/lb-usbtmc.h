@@ -27,6 +27,10 @@ gboolean lb_usbtmc_write (LbUsbtmc *self, const char *text, const LbUsbCall *cal
 /* Sends @text, returns the answer without white space at its end; caller frees.
  * An answer holds no NUL; it is at most 1 MiB long. */
 char *lb_usbtmc_query (LbUsbtmc *self, const char *text, const LbUsbCall *call, GError **error);
+/* Sends @text at once, whatever is under way, waiting for no answer and for no more
+ * than @within_us: for what matters more than the state of the instrument. Calls
+ * with last_words do that by themselves, before anything is aborted. */
+void lb_usbtmc_shout (LbUsbtmc *self, const char *text, gint64 within_us);
 /* INITIATE_CLEAR: both sides forget what is under way. */
 gboolean lb_usbtmc_clear (LbUsbtmc *self, const LbUsbCall *call, GError **error);
 

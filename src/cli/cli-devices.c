@@ -78,13 +78,15 @@ cli_devices (Cli *cli, int argc, char **argv)
   g_autoptr (LbSetup) setup = NULL;
   g_autoptr (LbBench) bench = NULL;
   g_autofree char *setup_name = NULL;
-  gboolean self_test = FALSE;
+  gboolean self_test = FALSE, unplug = FALSE;
   const LbBenchOptions options = { .seed = 1, .world_seed = 1 };
   const GOptionEntry entries[] = {
     { "setup", 0, 0, G_OPTION_ARG_FILENAME, &setup_name,
       N_ ("connect the devices of this setup (file, simulated, simulated-oled)"), N_ ("SETUP") },
     { "self-test", 0, 0, G_OPTION_ARG_NONE, &self_test,
       N_ ("test each device of the setup: does it keep what its interface says?"), NULL },
+    { "unplug", 0, 0, G_OPTION_ARG_NONE, &unplug,
+      N_ ("with --self-test: ask for each real device to be unplugged and plugged in again"), NULL },
     { NULL },
   };
   GError *error = NULL;
@@ -97,10 +99,12 @@ cli_devices (Cli *cli, int argc, char **argv)
     return cli_wrong (cli, _ ("\"%s\" is too much; see --help"), argv[1]);
   if (self_test && setup_name == NULL)
     return cli_wrong (cli, _ ("--self-test needs a --setup that names the devices"));
+  if (unplug && !self_test)
+    return cli_wrong (cli, _ ("--unplug is a part of --self-test"));
   if (setup_name != NULL && (setup = lb_setup_load (setup_name, LB_FIDELITY_PIXEL, &error)) == NULL)
     return cli_fail (cli, error);
   if (self_test)
-    return cli_self_test (cli, setup);
+    return cli_self_test (cli, setup, unplug);
   json_builder_begin_object (builder);
   json_builder_set_member_name (builder, "devices");
   json_builder_begin_array (builder);

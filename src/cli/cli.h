@@ -53,7 +53,7 @@ int cli_wrong (Cli *cli, const char *format, ...) G_GNUC_PRINTF (2, 3);
 int cli_check_output (Cli *cli, const char *path);
 
 /* Tests each device of @setup by itself; what it finds goes to stdout. */
-int cli_self_test (Cli *cli, LbSetup *setup);
+int cli_self_test (Cli *cli, LbSetup *setup, gboolean unplug);
 
 /* --- Options that say on which bench and in which session --------------------- */
 

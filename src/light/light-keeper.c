@@ -7,11 +7,16 @@
 
 #include <glib/gi18n.h>
 
-/* How often the device is looked at while it is lit, and how long it may take to
- * answer, whatever it is asked, until the light is switched off for it. */
-#define LOOK_US (100 * 1000)
+/* How long the device may take to answer, whatever it is asked. */
 #define ANSWER_US G_USEC_PER_SEC
-#define QUERY_US (150 * 1000)
+/* While it is lit: how often it is looked at, and how long it may be silent until it
+ * is told to be off, before all else that helps. Together less than 0.5 s. */
+#define LOOK_US (50 * 1000)
+#define SILENCE_US (350 * 1000)
+/* A query that fails at once, by a STALL or a spoilt answer, is asked so often. */
+#define LOOKS_MAX 3
+/* For that where nothing else has helped. */
+#define SHOUT_US (20 * 1000)
 /* For switching off, reading back included; then again, after a pause. */
 #define OFF_US (300 * 1000)
 #define OFF_PAUSE_US (50 * 1000)
@@ -216,12 +221,14 @@ try_off (LightKeeper *self, GError **error)
   return lb_scpi_light_off (self->light, &call, error);
 }
 
-/* Once more for an instrument that does not listen. */
+/* Once more for an instrument that does not listen: one that takes messages, but
+ * cannot be brought back to where it answers, is dark without having said so. */
 static gboolean
 try_harder (LightKeeper *self, GError **error)
 {
   const LbUsbCall call = { NULL, g_get_monotonic_time () + OFF_US, NULL };
 
+  lb_scpi_light_shout_off (self->light, SHOUT_US);
   lb_scpi_light_recover (self->light, &call, NULL);
   return try_off (self, error);
 }
@@ -300,10 +307,22 @@ read_state (LightKeeper *self, const LbUsbCall *call, GError **error)
   return TRUE;
 }
 
+/* A call of a device that is lit. */
+static LbUsbCall
+make_lit_call (LightKeeper *self, const LbUsbCall *call)
+{
+  LbUsbCall lit = *call;
+
+  lit.answer_us = SILENCE_US;
+  lit.last_words = lb_scpi_light_get_off_message (self->light);
+  return lit;
+}
+
 /* A lease that stands is taken over: only the level may change. */
 static void
 do_hold (LightKeeper *self, const LbLightRequest *request, const LbUsbCall *call, LbLightReply *reply)
 {
+  const LbUsbCall lit_call = make_lit_call (self, call);
   g_autoptr (GError) error = NULL;
   gboolean was_lit;
 
@@ -318,8 +337,8 @@ do_hold (LightKeeper *self, const LbLightRequest *request, const LbUsbCall *call
     }
   if (!begin_light (self, request, reply))
     return;
-  if (was_lit ? lb_scpi_light_change (self->light, request->level_ma, call, &error)
-              : lb_scpi_light_start (self->light, request->level_ma, call, &error))
+  if (was_lit ? lb_scpi_light_change (self->light, request->level_ma, &lit_call, &error)
+              : lb_scpi_light_start (self->light, request->level_ma, &lit_call, &error))
     {
       g_mutex_lock (&self->lock);
       self->level_ma = request->level_ma;
@@ -338,6 +357,7 @@ do_hold (LightKeeper *self, const LbLightRequest *request, const LbUsbCall *call
 static void
 do_level (LightKeeper *self, const LbLightRequest *request, const LbUsbCall *call, LbLightReply *reply)
 {
+  const LbUsbCall lit_call = make_lit_call (self, call);
   g_autoptr (GError) error = NULL;
   gboolean lit;
 
@@ -349,7 +369,7 @@ do_level (LightKeeper *self, const LbLightRequest *request, const LbUsbCall *cal
       set_error (reply, error);
       return;
     }
-  if (lit && !lb_scpi_light_change (self->light, request->level_ma, call, &error))
+  if (lit && !lb_scpi_light_change (self->light, request->level_ma, &lit_call, &error))
     {
       set_error (reply, error);
       g_mutex_lock (&self->lock);
@@ -395,14 +415,27 @@ do_open (LightKeeper *self, const LbUsbCall *call, LbLightReply *reply)
   describe (self, reply);
 }
 
+/* Of a light that is on, one that cannot be read switches it off. */
 static void
 do_state (LightKeeper *self, const LbUsbCall *call, LbLightReply *reply)
 {
+  const LbUsbCall lit_call = make_lit_call (self, call);
   g_autoptr (GError) error = NULL;
+  gboolean lit, seen;
 
-  if (!read_state (self, call, &error))
+  g_mutex_lock (&self->lock);
+  lit = self->lit;
+  g_mutex_unlock (&self->lock);
+  seen = read_state (self, lit ? &lit_call : call, &error);
+  if (!seen)
     set_error (reply, error);
   g_mutex_lock (&self->lock);
+  if (!seen && lit && self->off_wanted == self->off_done)
+    {
+      g_free (self->why_off);
+      self->why_off = g_strdup (error->message);
+      want_off (self);
+    }
   reply->state = self->state;
   g_mutex_unlock (&self->lock);
 }
@@ -468,24 +501,25 @@ serve (LightKeeper *self)
 
 /* With the lock held; lets go of it meanwhile. Looks after the light while it is
  * on: one query, which switching off waits for rather than abort it, because
- * aborting takes longer. *@seen_us: when it last answered. */
+ * aborting takes longer. */
 static void
-look (LightKeeper *self, gint64 *seen_us)
+look (LightKeeper *self)
 {
-  const LbUsbCall call = { NULL, g_get_monotonic_time () + QUERY_US, NULL };
+  const LbUsbCall call = { NULL, g_get_monotonic_time () + SILENCE_US, NULL, 0,
+                           lb_scpi_light_get_off_message (self->light) };
   g_autoptr (GError) error = NULL;
-  gboolean on = FALSE, seen;
+  gboolean on = FALSE, seen = FALSE;
 
   g_mutex_unlock (&self->lock);
-  seen = lb_scpi_light_read_output (self->light, &on, &call, &error);
+  for (guint i = 0; i < LOOKS_MAX && !seen && g_get_monotonic_time () < call.deadline_us; i++)
+    {
+      g_clear_error (&error);
+      seen = lb_scpi_light_read_output (self->light, &on, &call, &error);
+    }
   if (seen && !on)
     read_state (self, &call, NULL);
   note_gone (self);
   g_mutex_lock (&self->lock);
-  if (seen)
-    *seen_us = g_get_monotonic_time ();
-  else if (!self->gone && g_get_monotonic_time () - *seen_us < ANSWER_US)
-    return;
   if ((seen && on) || !self->lit || self->off_wanted != self->off_done)
     return;
   g_free (self->why_off);
@@ -511,7 +545,7 @@ static gpointer
 keeper_thread (gpointer user_data)
 {
   LightKeeper *self = user_data;
-  gint64 look_us = 0, seen_us = 0;
+  gint64 look_us = 0;
 
   g_mutex_lock (&self->lock);
   for (;;)
@@ -522,8 +556,7 @@ keeper_thread (gpointer user_data)
       if (self->requests.length > 0)
         {
           serve (self);
-          seen_us = g_get_monotonic_time ();
-          look_us = seen_us + LOOK_US;
+          look_us = g_get_monotonic_time () + LOOK_US;
         }
       else if (!dark)
         g_cond_wait_until (&self->changed, &self->lock, g_get_monotonic_time () + OFF_PAUSE_US);
@@ -533,7 +566,7 @@ keeper_thread (gpointer user_data)
         break;
       else if (self->lit && !self->gone && g_get_monotonic_time () >= look_us)
         {
-          look (self, &seen_us);
+          look (self);
           look_us = g_get_monotonic_time () + LOOK_US;
         }
       else if (self->lit && !self->gone)

@@ -20,8 +20,10 @@ typedef struct
 
 /* @spec must be a good one. */
 void lb_plane_pixels_init (LbPlanePixels *self, const LbPlaneSpec *spec);
-/* @levels: a pattern; @colours, @rgb: the region, rows without gaps (rgb: 3 bytes a pixel). */
-void lb_plane_pixels_to_colours (const LbPlanePixels *self, const guint8 *levels, guint32 *colours);
+/* @levels: a pattern; @colours: rows @row to @row + @rows - 1 of the region, without gaps. */
+void lb_plane_pixels_to_colours (
+    const LbPlanePixels *self, const guint8 *levels, guint row, guint rows, guint32 *colours);
+/* The whole region, 3 bytes a pixel. */
 void lb_plane_pixels_to_rgb (const LbPlanePixels *self, const guint8 *levels, guint8 *rgb);
 /* Back again. @shown: levels that should be there: where two levels have one
  * colour they decide. Returns how many pixels have a colour that is no level's;

@@ -103,7 +103,7 @@ static void
 invalidate_cb (GtkScreen *self)
 {
   set_fault (self, LB_PLANE_FAULT_LOST,
-             _ ("the monitor of the patterns is gone; plug it in or switch it on, then connect again"));
+             _ ("the monitor of the patterns is gone; plug it in or switch it on"));
 }
 
 /* A compositor may move the window when a monitor goes, or when it is told to. */

@@ -18,6 +18,9 @@
  */
 
 #define N_IMAGES 2
+/* A pattern goes in so many parts, so that the server copies one while the next is
+ * being made, and finds it in the caches. */
+#define N_BANDS 8
 #define KEY_ESCAPE 0xff1b
 #define KEY_PERIOD 0x002e
 #define ESCAPE_MS 500
@@ -222,6 +225,24 @@ x11_remove_layer (LbPlaneScreen *screen, guint nth)
   xcb_flush (self->connection);
 }
 
+/* Rows @from to @to - 1. The last band is told of when the server has copied it, and
+ * with it all before. */
+static void
+put_band (X11Screen *self, Layer *layer, const guint8 *levels, guint from, guint to)
+{
+  const LbPlaneSpec *spec = &layer->pixels.spec;
+  guint32 *image = (guint32 *) (layer->data + layer->next * layer->bytes);
+
+  lb_plane_pixels_to_colours (&layer->pixels, levels, from, to - from, image + (gsize) from * spec->width);
+  if (to > from)
+    xcb_shm_put_image (self->connection, self->window, self->gc, (guint16) spec->width,
+                       (guint16) spec->height, 0, (guint16) from, (guint16) spec->width,
+                       (guint16) (to - from), (gint16) spec->x, (gint16) (spec->y + from), 24,
+                       XCB_IMAGE_FORMAT_Z_PIXMAP, to == spec->height, layer->segment,
+                       (guint32) (layer->next * layer->bytes));
+  xcb_flush (self->connection);
+}
+
 static void
 x11_show (LbPlaneScreen *screen, guint nth, const guint8 *levels, guint64 ticket)
 {
@@ -231,13 +252,9 @@ x11_show (LbPlaneScreen *screen, guint nth, const guint8 *levels, guint64 ticket
 
   if (!layer->used || self->lost != NULL)
     return;
-  lb_plane_pixels_to_colours (&layer->pixels, levels, (guint32 *) (layer->data + layer->next * layer->bytes));
   layer->tickets[layer->next] = ticket;
-  xcb_shm_put_image (self->connection, self->window, self->gc, (guint16) spec->width, (guint16) spec->height,
-                     0, 0, (guint16) spec->width, (guint16) spec->height, (gint16) spec->x, (gint16) spec->y,
-                     24, XCB_IMAGE_FORMAT_Z_PIXMAP, 1, layer->segment,
-                     (guint32) (layer->next * layer->bytes));
-  xcb_flush (self->connection);
+  for (guint band = 0; band < N_BANDS; band++)
+    put_band (self, layer, levels, spec->height * band / N_BANDS, spec->height * (band + 1) / N_BANDS);
   layer->next = (layer->next + 1) % N_IMAGES;
 }
 

@@ -12,12 +12,26 @@ struct _LbPlaneView
 
 G_DEFINE_FINAL_TYPE (LbPlaneView, lb_plane_view, GTK_TYPE_WIDGET)
 
+/* Black need not be painted under a pattern that fills everything: at 1920 x 1080
+ * that is worth a millisecond. */
+static gboolean
+is_filled (LbPlaneView *self, float width, float height, float scale)
+{
+  for (guint i = 0; i < LB_PLANE_MAX_LAYERS; i++)
+    if (self->textures[i] != NULL && self->x[i] == 0 && self->y[i] == 0 &&
+        (float) gdk_texture_get_width (self->textures[i]) >= width * scale &&
+        (float) gdk_texture_get_height (self->textures[i]) >= height * scale)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 draw (LbPlaneView *self, GtkSnapshot *snapshot, float width, float height, float scale)
 {
   const GdkRGBA black = { 0, 0, 0, 1 };
 
-  gtk_snapshot_append_color (snapshot, &black, &GRAPHENE_RECT_INIT (0, 0, width, height));
+  if (!is_filled (self, width, height, scale))
+    gtk_snapshot_append_color (snapshot, &black, &GRAPHENE_RECT_INIT (0, 0, width, height));
   for (guint i = 0; i < LB_PLANE_MAX_LAYERS; i++)
     if (self->textures[i] != NULL)
       gtk_snapshot_append_texture (

@@ -68,7 +68,7 @@ check_monitor (LbPlaneXWatch *self, GString *text, LbPlaneFaults *faults)
   g_autofree char *what = NULL;
 
   if (now == NULL)
-    what = g_strdup_printf (_ ("the monitor on %s is gone; plug it in or switch it on, then connect again"),
+    what = g_strdup_printf (_ ("the monitor on %s is gone; plug it in or switch it on"),
                             self->monitor->connector);
   else if (now->width != self->monitor->width || now->height != self->monitor->height)
     what = g_strdup_printf (_ ("the monitor on %s has another resolution now, %u x %u instead of %u x %u; "

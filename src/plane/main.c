@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <fcntl.h>
 #include <locale.h>
+#include <malloc.h>
 
 #include <glib/gi18n.h>
 
@@ -11,6 +12,9 @@
  * lightbench-plane: shows patterns full screen on one monitor. It is started by
  * lightbench and lightbench-cli, who speak to it over the socket that they give it.
  */
+
+/* More than a picture; no larger threshold is allowed. */
+#define PICTURES_BYTES (32 * 1024 * 1024)
 
 static char *option_connector, *option_make, *option_model, *option_serial, *option_path;
 static int option_fd = -1;
@@ -48,6 +52,17 @@ choose_path (void)
   if (g_strcmp0 (option_path, "gtk") == 0)
     return lb_plane_screen_new_gtk;
   return x11 ? lb_plane_screen_new_x11 : lb_plane_screen_new_gtk;
+}
+
+/* Pictures of a monitor come and go with each pattern: they stay in the heap instead
+ * of being given back to the kernel, which would clear every page for the next. */
+static void
+keep_pictures (void)
+{
+#ifdef __GLIBC__
+  mallopt (M_MMAP_THRESHOLD, PICTURES_BYTES);
+  mallopt (M_TRIM_THRESHOLD, 4 * PICTURES_BYTES);
+#endif
 }
 
 static gboolean
@@ -91,6 +106,7 @@ main (int argc, char **argv)
       g_print ("lightbench-plane %s\n", LB_VERSION);
       return 0;
     }
+  keep_pictures ();
   /* There is nothing to be read aloud in patterns. */
   g_setenv ("GTK_A11Y", "none", TRUE);
   loop = g_main_loop_new (NULL, FALSE);

@@ -10,6 +10,7 @@
 
 #define SECOND "\"connector\": \"DUMMY1\", \"width\": 1920, \"height\": 1080"
 #define N_PATTERNS 8
+#define ROUNDS 3
 
 static double
 measure_path (const char *path, guint count)
@@ -60,28 +61,35 @@ after_paint_cb (Bare *self)
 }
 
 static void
-make_textures (Bare *self)
+make_textures (Bare *self, GdkMemoryFormat format)
 {
+  gsize pixel = format == GDK_MEMORY_R8G8B8 ? 3 : 4;
+
   for (guint i = 0; i < N_PATTERNS; i++)
     {
-      g_autoptr (LbPattern) pattern = pattern_new_random (3 * MONITOR_WIDTH, MONITOR_HEIGHT, i);
-      g_autoptr (GBytes) bytes = g_bytes_new (pattern->data, (gsize) 3 * MONITOR_WIDTH * MONITOR_HEIGHT);
+      gsize length = pixel * MONITOR_WIDTH * MONITOR_HEIGHT;
+      g_autoptr (LbPattern) pattern = pattern_new_random ((guint) pixel * MONITOR_WIDTH, MONITOR_HEIGHT, i);
+      guint8 *data = g_memdup2 (pattern->data, length);
+      g_autoptr (GBytes) bytes = g_bytes_new_take (data, length);
 
+      /* Opaque. */
+      for (gsize k = 3; pixel == 4 && k < length; k += 4)
+        data[k] = 255;
       self->textures[i] =
-          gdk_memory_texture_new (MONITOR_WIDTH, MONITOR_HEIGHT, GDK_MEMORY_R8G8B8, bytes, 3 * MONITOR_WIDTH);
+          gdk_memory_texture_new (MONITOR_WIDTH, MONITOR_HEIGHT, format, bytes, pixel * MONITOR_WIDTH);
     }
 }
 
 /* Textures are made beforehand: nothing but painting is counted. */
 static double
-measure_bare (guint count)
+measure_bare (guint count, GdkMemoryFormat format)
 {
   Bare self = { .count = count };
   GtkWidget *window;
 
   g_setenv ("GTK_A11Y", "none", TRUE);
   gtk_init ();
-  make_textures (&self);
+  make_textures (&self, format);
   window = gtk_window_new ();
   self.picture = gtk_picture_new_for_paintable (GDK_PAINTABLE (self.textures[0]));
   gtk_window_set_child (GTK_WINDOW (window), self.picture);
@@ -112,17 +120,25 @@ print_row (const char *name, double value, const char *yardstick, double ratio, 
            g_ascii_formatd (part, sizeof part, "%.6g", ratio), limit);
 }
 
+/* The best of some rounds, in turn: what else the computer does comes and goes. */
 int
 main (void)
 {
-  double xshm = measure_path ("xshm", 600);
-  double bare = measure_bare (100);
-  double gtk = measure_path ("gtk", 100);
+  double xshm = 0, bare = 0, gtk = 0;
+  char limit[G_ASCII_DTOSTR_BUF_SIZE];
 
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      xshm = MAX (xshm, measure_path ("xshm", 300));
+      bare = MAX (bare, measure_bare (50, GDK_MEMORY_R8G8B8));
+      bare = MAX (bare, measure_bare (50, GDK_MEMORY_DEFAULT));
+      gtk = MAX (gtk, measure_path ("gtk", 50));
+    }
   g_print ("{");
   print_row ("plane_xshm_1920x1080", xshm, "200 patterns a second", xshm / 200, "200");
   g_print (", ");
-  print_row ("plane_gtk_1920x1080", gtk, "a bare window of GTK", gtk / bare, "null");
+  print_row ("plane_gtk_1920x1080", gtk, "a bare window of GTK", gtk / bare,
+             g_ascii_formatd (limit, sizeof limit, "%.6g", 0.9 * bare));
   g_print ("}\n");
   return 0;
 }

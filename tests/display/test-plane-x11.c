@@ -650,16 +650,19 @@ typedef struct
   LbExposure exposure;
   guint frames;
   gboolean unplugs; /* at the third frame; else covers */
+  guint last;       /* frame; 0: none is */
   xcb_window_t window;
 } Endless;
 
 static gboolean
 endless_source (LbExposure *exposure, gpointer data, GError **error)
 {
-  *exposure = ((Endless *) data)->exposure;
+  const Endless *endless = data;
+
+  *exposure = endless->exposure;
   /* The first ones take the simulated world long. */
-  exposure->light = ((Endless *) data)->frames >= 2;
-  return TRUE;
+  exposure->light = endless->frames >= 2;
+  return endless->last == 0 || endless->frames < endless->last;
 }
 
 static gboolean
@@ -695,26 +698,61 @@ wait_light_off (LbBench *bench)
 }
 
 static void
-test_lost_plane_ends_the_run_in_the_dark (void)
+arm (LbBench *bench)
 {
-  g_autoptr (LbBench) bench = bench_new ("two-monitors", "DUMMY0", "DUMMY1");
-  g_autoptr (LbPattern) pattern = pattern_new_random (MONITOR_WIDTH, MONITOR_HEIGHT, 1);
+  gint64 until_us = deadline ();
+
+  while (!lb_bench_arm (bench, NULL))
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, until_us);
+      g_usleep (1000);
+    }
+}
+
+/* @name: a setup with its planes on @first and DUMMY1, which is unplugged. */
+static void
+check_lost_plane (const char *name, const char *first, guint width)
+{
+  g_autoptr (LbBench) bench = bench_new (name, first, "DUMMY1");
+  g_autoptr (LbPattern) pattern = pattern_new_random (width, MONITOR_HEIGHT, 1);
   Endless endless = { { pattern, pattern, TRUE, 0, 8000, 1, 1, 0 }, .unplugs = TRUE };
   GError *error = NULL;
 
   g_assert_cmpint (lb_bench_get_light (bench), ==, LB_LIGHT_ARMED);
   g_assert_false (lb_bench_run (bench, "measure", run_endless, &endless, NULL, &error));
   g_assert_error (error, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE);
-  g_assert_nonnull (strstr (error->message, "connect again"));
+  g_assert_nonnull (strstr (error->message, "plug it in"));
   g_clear_error (&error);
   wait_light_off (bench);
-  /* Replugged, it goes on without a restart. */
+  /* Too early: it is still unplugged. */
+  arm (bench);
+  endless.frames = 0;
+  g_assert_false (lb_bench_run (bench, "measure", run_endless, &endless, NULL, &error));
+  g_assert_error (error, LB_BENCH_ERROR, LB_BENCH_ERROR_PLANE);
+  g_assert_cmpuint (endless.frames, ==, 0);
+  g_clear_error (&error);
+  /* Replugged, it goes on where it is: neither restarted nor connected anew. */
   restore_monitors ();
+  endless.last = 4;
+  endless.frames = 3;
+  lb_bench_run (bench, "measure", run_endless, &endless, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (endless.frames, >, 3);
+  g_assert_cmpint (lb_bench_get_light (bench), ==, LB_LIGHT_ARMED);
   lb_bench_disconnect (bench, NULL, &error);
   g_assert_no_error (error);
-  lb_bench_connect (bench, NULL, &error);
-  g_assert_no_error (error);
-  g_assert_cmpint (lb_bench_get_light (bench), ==, LB_LIGHT_ARMED);
+}
+
+static void
+test_lost_plane_ends_the_run_in_the_dark (void)
+{
+  check_lost_plane ("two-monitors", "DUMMY0", MONITOR_WIDTH);
+}
+
+static void
+test_lost_planes_of_one_monitor_come_back (void)
+{
+  check_lost_plane ("split-monitor", "DUMMY1", MONITOR_WIDTH / 2);
 }
 
 static void
@@ -731,8 +769,7 @@ test_covered_plane_ends_the_run_in_the_dark (void)
   wait_light_off (bench);
   xcb_destroy_window (connection, endless.window);
   xcb_flush (connection);
-  while (!lb_bench_arm (bench, NULL))
-    g_usleep (1000);
+  arm (bench);
   lb_bench_disconnect (bench, NULL, &error);
   g_assert_no_error (error);
 }
@@ -785,6 +822,8 @@ main (int argc, char **argv)
   g_test_add_func ("/plane/x11/death-of-the-plane-is-told", test_death_of_the_plane_is_told);
   g_test_add_func ("/plane/x11/lost-plane-ends-the-run-in-the-dark",
                    test_lost_plane_ends_the_run_in_the_dark);
+  g_test_add_func ("/plane/x11/lost-planes-of-one-monitor-come-back",
+                   test_lost_planes_of_one_monitor_come_back);
   g_test_add_func ("/plane/x11/covered-plane-ends-the-run-in-the-dark",
                    test_covered_plane_ends_the_run_in_the_dark);
   return g_test_run ();

@@ -13,7 +13,7 @@ PIPE, NAK = -32, -11
 CONDITIONS = ("interlock", "key", "over-temperature", "limit")
 FAULTS = (
     "none", "mute", "stall-out", "stall-in", "stall-control", "wrong-tag", "wrong-inverse", "wrong-message",
-    "wrong-size", "empty-first", "split", "short", "deaf",
+    "wrong-size", "empty-first", "split", "short", "mute-for-good", "deaf",
 )  # fmt: skip
 
 

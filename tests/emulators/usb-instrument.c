@@ -275,7 +275,9 @@ usb_instrument_control (UsbInstrument *self, const guint8 *setup, guint8 *data, 
   if ((setup[0] & 0x60) == 0)
     length = standard_request (self, setup, out);
   else
-    length = self->fault == USB_FAULT_STALL_CONTROL ? USB_INSTRUMENT_PIPE : class_request (self, setup, out);
+    length = self->fault == USB_FAULT_STALL_CONTROL || self->fault == USB_FAULT_MUTE_FOR_GOOD
+                 ? USB_INSTRUMENT_PIPE
+                 : class_request (self, setup, out);
   g_mutex_unlock (&self->lock);
   if (length < 0)
     return length;
@@ -340,6 +342,7 @@ spoil (UsbInstrument *self, guint8 *header)
     case USB_FAULT_EMPTY_FIRST:
     case USB_FAULT_SPLIT:
     case USB_FAULT_SHORT:
+    case USB_FAULT_MUTE_FOR_GOOD:
     case USB_FAULT_DEAF:
     default:
       return;
@@ -368,7 +371,8 @@ answer_request (UsbInstrument *self)
   g_autofree guint8 *transfer = NULL;
   gsize length;
 
-  if (!self->requested || self->reply->len == 0 || self->fault == USB_FAULT_MUTE)
+  if (!self->requested || self->reply->len == 0 || self->fault == USB_FAULT_MUTE ||
+      self->fault == USB_FAULT_MUTE_FOR_GOOD)
     return;
   length = MIN (self->reply->len, self->request_size);
   if (self->fault == USB_FAULT_SPLIT)

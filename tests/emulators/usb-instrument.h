@@ -51,6 +51,7 @@ typedef enum
   USB_FAULT_EMPTY_FIRST,   /* a zero-length packet before the next answer */
   USB_FAULT_SPLIT,         /* every answer comes in transfers of a few bytes */
   USB_FAULT_SHORT,         /* every answer breaks off in a short packet and goes on */
+  USB_FAULT_MUTE_FOR_GOOD, /* takes commands, answers neither them nor class requests */
   USB_FAULT_DEAF,          /* does not answer class requests or bulk at all */
 } UsbFault;
 void usb_instrument_set_fault (UsbInstrument *self, UsbFault fault);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <glib/gstdio.h>
+#include <lb-usb.h>
 
 #define POLL_US (10 * 1000)
 #define TELL_MS 20000
@@ -76,10 +77,11 @@ guest_make_setup (void)
   return setup;
 }
 
-LbDevice *
-guest_make_device (const char *driver, LbRole role)
+/* Takes @setup. */
+static LbDevice *
+make_device (LbSetup *setup, const char *driver, LbRole role)
 {
-  LbDriverContext context = { .setup = guest_make_setup (), .clock = lb_clock_new_wall () };
+  LbDriverContext context = { .setup = setup, .clock = lb_clock_new_wall () };
   g_autoptr (GError) error = NULL;
   LbDevice *device = lb_drivers_find (driver)->create (&context, role, &error);
 
@@ -87,6 +89,31 @@ guest_make_device (const char *driver, LbRole role)
   g_object_unref (context.setup);
   g_object_unref (context.clock);
   return device;
+}
+
+LbDevice *
+guest_make_device (const char *driver, LbRole role)
+{
+  return make_device (guest_make_setup (), driver, role);
+}
+
+LbDevice *
+guest_make_light (const char *model)
+{
+  g_autofree char *json = NULL;
+  g_autofree char *quoted = NULL;
+  g_autoptr (GString) text = NULL;
+  g_autoptr (GError) error = NULL;
+  LbSetup *setup;
+
+  g_file_get_contents (GUEST_RESULTS "/setup.json", &json, NULL, &error);
+  g_assert_no_error (error);
+  quoted = g_strdup_printf ("\"%s\"", model);
+  text = g_string_new (json);
+  g_assert_cmpuint (g_string_replace (text, "\"CLD1015\"", quoted, 0), ==, 1);
+  setup = lb_setup_parse (text->str, -1, "machine", LB_FIDELITY_PIXEL, &error);
+  g_assert_no_error (error);
+  return make_device (setup, LB_USB_DRIVER, LB_ROLE_LIGHT);
 }
 
 guint

@@ -22,6 +22,8 @@ double guest_wait_for (const char *device, const char *what, double after_ms, gi
 LbSetup *guest_make_setup (void);
 /* A device of that setup. */
 LbDevice *guest_make_device (const char *driver, LbRole role);
+/* Its light source, another model. */
+LbDevice *guest_make_light (const char *model);
 guint guest_count_descriptors (void);
 /* Resident memory of this program, MB. */
 double guest_get_memory (void);

@@ -22,9 +22,6 @@
 #define WAIT_MS 20000
 /* From what goes wrong to darkness. */
 #define DARK_MS 500
-/* A device that does not answer is waited for 1 s, by the machine's clock, which a
- * busy host slows down; the emulators' log has the host's. */
-#define MUTE_DARK_MS 2000
 #define EXPOSURE_US 30000
 #define CELL 4
 #define COLUMNS (VM_PLANE_WIDTH / CELL)
@@ -391,7 +388,10 @@ test_light_is_mute (void)
   muted_us = g_get_monotonic_time ();
   muted_ms = guest_find (LIGHT, "fault mute");
   g_assert_cmpfloat (guest_wait_for (LIGHT, "dark", muted_ms, WAIT_MS), >=, muted_ms);
-  g_assert_cmpint (g_get_monotonic_time () - muted_us, <, MUTE_DARK_MS * 1000);
+  /* By the machine's clock, which a busy host slows down; the emulators' log has the
+   * host's. */
+  g_test_message ("dark after %.0f ms", (double) (g_get_monotonic_time () - muted_us) / 1000);
+  g_assert_cmpint (g_get_monotonic_time () - muted_us, <, DARK_MS * 1000);
   error = end_endless (&endless);
   guest_tell (LIGHT, "fault none");
   go_on (bench);

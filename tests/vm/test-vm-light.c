@@ -143,13 +143,13 @@ lose (LbLightSource *light)
   g_assert_cmpint (g_get_monotonic_time () - before_us, <, HANG_US);
 }
 
+/* Until the machine has seen it. */
 static void
-find_again (LbLightSource *light)
+open_when_there (LbLightSource *light)
 {
   gint64 end_us = guest_in (2 * WAIT_MS);
   gboolean open = FALSE;
 
-  guest_tell (DEVICE, "plug");
   while (!open)
     {
       g_autoptr (GError) error = NULL;
@@ -160,6 +160,49 @@ find_again (LbLightSource *light)
       if (!open)
         g_usleep (200 * 1000);
     }
+}
+
+static void
+find_again (LbLightSource *light)
+{
+  guest_tell (DEVICE, "plug");
+  open_when_there (light);
+}
+
+/* One of each table in the place of the CLD1015: they are spoken to in other words. */
+static void
+check_model (const char *model)
+{
+  g_autofree char *command = g_strdup_printf ("be %s", model);
+  LbLightSource *light = LB_LIGHT_SOURCE (guest_make_light (model));
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbIdentity) identity = NULL;
+  LbLightSourceState state;
+  double lit_ms;
+
+  guest_tell (DEVICE, command);
+  open_when_there (light);
+  identity = lb_device_get_identity (LB_DEVICE (light), NULL, guest_in (WAIT_MS), &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (identity->model, ==, model);
+  light_up (light, 1);
+  lit_ms = guest_wait_for (DEVICE, "lit", guest_find (DEVICE, command), WAIT_MS);
+  g_assert_cmpfloat (lit_ms, >=, 0);
+  g_assert_true (lb_light_source_read_state (light, &state, NULL, guest_in (WAIT_MS), &error));
+  g_assert_no_error (error);
+  g_assert_cmpfloat_with_epsilon (state.level, LEVEL_MA, 0.01);
+  g_assert_true (lb_light_source_output_off (light, NULL, guest_in (WAIT_MS), &error));
+  g_assert_no_error (error);
+  g_assert_cmpfloat (guest_wait_for (DEVICE, "dark", lit_ms, WAIT_MS), >=, lit_ms);
+  close_light (light);
+}
+
+static void
+test_other_models (void)
+{
+  check_model ("ITC4001");
+  check_model ("DC2200");
+  check_model (DEVICE);
 }
 
 /* Dark, and lit. */
@@ -192,6 +235,7 @@ main (int argc, char **argv)
   g_test_add_func ("/vm/light/lease-lights-and-ends", test_lease_lights_and_ends);
   g_test_add_data_func ("/vm/light/killed-program-ends-in-darkness", argv[0],
                         test_killed_program_ends_in_darkness);
+  g_test_add_func ("/vm/light/other-models-light-and-darken", test_other_models);
   g_test_add_func ("/vm/light/unplugged-comes-back", test_unplugged_comes_back);
   return g_test_run ();
 }

@@ -12,7 +12,8 @@
  *
  * Lines that appear in FOLDER/ctl.KIND (moved into place) are done and the file
  * is removed: plug, unplug, "mark TEXT"; of a camera mute, unmute, follow-light;
- * of an instrument "fault NAME", open-interlock, close-interlock. FOLDER/log.KIND
+ * of an instrument "fault NAME", open-interlock, close-interlock, "be MODEL" (it is
+ * unplugged, and another plugged in in its place). FOLDER/log.KIND
  * gets a line "MILLISECONDS WHAT" for each of them, and "lit", "dark" of a light
  * source, "unknown COUNT" and "violations COUNT" of an instrument at the end.
  * FOLDER/light has the current that a light source gives, mA.
@@ -34,6 +35,8 @@ typedef struct
   gboolean lit;
   double given_ma;
   gint64 looked_us;
+  const char *socket_path;
+  guint unknown, violations; /* of those that were there before */
 } Host;
 
 static void
@@ -136,9 +139,37 @@ do_instrument_command (UsbInstrument *instrument, const char *command)
 }
 
 static void
+make_instrument (Host *self, const char *model)
+{
+  self->instrument = usb_instrument_new (
+      instrument_new (model, g_str_has_prefix (model, "PM") ? METER_SERIAL : LIGHT_SERIAL));
+  instrument_set_power (usb_instrument_get (self->instrument), METER_WATTS);
+  self->link = usb_redir_new (&instrument_device, self->instrument, self->socket_path);
+}
+
+static void
+count_breaches (Host *self)
+{
+  self->unknown += instrument_get_unknown (usb_instrument_get (self->instrument));
+  self->violations += usb_instrument_get_violations (self->instrument);
+}
+
+static void
+be (Host *self, const char *model)
+{
+  count_breaches (self);
+  usb_redir_free (self->link);
+  usb_instrument_free (self->instrument);
+  make_instrument (self, model);
+  usb_redir_plug (self->link);
+}
+
+static void
 do_command (Host *self, const char *command)
 {
-  if (g_str_equal (command, "plug"))
+  if (self->instrument != NULL && g_str_has_prefix (command, "be "))
+    be (self, command + strlen ("be "));
+  else if (g_str_equal (command, "plug"))
     usb_redir_plug (self->link);
   else if (g_str_equal (command, "unplug"))
     usb_redir_unplug (self->link);
@@ -198,28 +229,26 @@ look (Host *self)
 static void
 note_breaches (Host *self)
 {
-  g_autofree char *unknown =
-      g_strdup_printf ("unknown %u", instrument_get_unknown (usb_instrument_get (self->instrument)));
-  g_autofree char *violations =
-      g_strdup_printf ("violations %u", usb_instrument_get_violations (self->instrument));
+  g_autofree char *unknown = NULL;
+  g_autofree char *violations = NULL;
 
+  count_breaches (self);
+  unknown = g_strdup_printf ("unknown %u", self->unknown);
+  violations = g_strdup_printf ("violations %u", self->violations);
   note (self, unknown);
   note (self, violations);
 }
 
 static void
-make_device (Host *self, const char *kind, const char *socket_path, const char *folder)
+make_device (Host *self, const char *folder)
 {
-  if (g_str_equal (kind, "camera"))
+  if (!g_str_equal (self->kind, "camera"))
     {
-      self->camera = uvc_camera_new (folder);
-      self->link = usb_redir_new (&uvc_camera_device, self->camera, socket_path);
+      make_instrument (self, self->kind);
       return;
     }
-  self->instrument =
-      usb_instrument_new (instrument_new (kind, g_str_has_prefix (kind, "PM") ? METER_SERIAL : LIGHT_SERIAL));
-  instrument_set_power (usb_instrument_get (self->instrument), METER_WATTS);
-  self->link = usb_redir_new (&instrument_device, self->instrument, socket_path);
+  self->camera = uvc_camera_new (folder);
+  self->link = usb_redir_new (&uvc_camera_device, self->camera, self->socket_path);
 }
 
 int
@@ -231,10 +260,11 @@ main (int argc, char **argv)
   if (argc != 4)
     g_error ("usage: usb-host KIND SOCKET FOLDER");
   self.kind = argv[1];
+  self.socket_path = argv[2];
   self.control = control = g_strdup_printf ("%s/ctl.%s", argv[3], argv[1]);
   self.log = log = g_strdup_printf ("%s/log.%s", argv[3], argv[1]);
   self.light = light = g_build_filename (argv[3], "light", NULL);
-  make_device (&self, argv[1], argv[2], argv[3]);
+  make_device (&self, argv[3]);
   while (!usb_redir_plug (self.link))
     g_usleep (50 * 1000);
   note (&self, "plug");
