@@ -16,6 +16,7 @@
 #define EXPOSURE_MIN_US 10
 #define EXPOSURE_MAX_US 1e7
 #define GAIN_MAX 16
+#define HANG_US (60 * G_USEC_PER_SEC)
 /* Frame buffers that are kept for the next frames. */
 #define POOL_SIZE 8
 #define CAMERA_GRID 2
@@ -403,6 +404,17 @@ stall (LbSimulatedCamera *self, GCancellable *cancellable, gint64 deadline_us, G
   return NULL;
 }
 
+/* A driver that returns from no call, whoever cancels; in real time, as nothing can wait for it. */
+static void
+hang (LbDevice *device)
+{
+  const gint64 end_us = g_get_monotonic_time () + HANG_US;
+
+  while (lb_world_has_fault (lb_simulated_get_world (device), LB_FAULT_HANG_CAMERA) &&
+         g_get_monotonic_time () < end_us)
+    g_usleep (G_USEC_PER_SEC / 100);
+}
+
 static LbFrame *
 camera_wait_frame (
     LbCamera *camera, gint64 exposed_after_us, GCancellable *cancellable, gint64 deadline_us, GError **error)
@@ -422,6 +434,7 @@ camera_wait_frame (
     }
   if (lb_world_has_fault (lb_simulated_get_world (device), LB_FAULT_STALL_CAMERA))
     return stall (self, cancellable, deadline_us, error);
+  hang (device);
   if (!next_frame (self, exposed_after_us, &sequence, error))
     return NULL;
   start_us = llround (frame_start_us (self, sequence));

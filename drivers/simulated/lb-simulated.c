@@ -102,6 +102,7 @@ static const struct
   [LB_FAULT_OVER_TEMPERATURE] = { "over-temperature", N_ ("Light source too hot") },
   [LB_FAULT_USB_TIME_OUT] = { "usb-time-out", N_ ("Light source does not answer") },
   [LB_FAULT_STALL_CAMERA] = { "stall-camera", N_ ("Camera sends no frames") },
+  [LB_FAULT_HANG_CAMERA] = { "hang-camera", N_ ("Camera's driver hangs for a minute") },
   [LB_FAULT_STALE_FRAMES] = { "stale-frames", N_ ("Camera repeats its last frame") },
   [LB_FAULT_WRONG_EXPOSURE] = { "wrong-exposure", N_ ("Camera exposes half as long as it says") },
   [LB_FAULT_COVER_WEIGHT] = { "cover-weight", N_ ("Window covers the weight plane") },

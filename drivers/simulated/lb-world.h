@@ -49,6 +49,7 @@ typedef enum
   LB_FAULT_OVER_TEMPERATURE,
   LB_FAULT_USB_TIME_OUT, /* of the light source */
   LB_FAULT_STALL_CAMERA,
+  LB_FAULT_HANG_CAMERA,  /* its driver, in the middle of a call */
   LB_FAULT_STALE_FRAMES, /* the last frame over and over */
   LB_FAULT_WRONG_EXPOSURE,
   LB_FAULT_COVER_WEIGHT,

@@ -11,13 +11,15 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 import tap
-from desktop import Application, Atspi, has, wait_for, walk
+from desktop import Application, Atspi, children, has, wait_for, walk
 
 PROGRAM = sys.argv[1]
 SCRATCH = pathlib.Path(os.environ["SCRATCH"])
 SESSION = SCRATCH / "first.lbsession"
 REPORT = SCRATCH / "first.pdf"
 LOG = SCRATCH / "stderr.txt"
+DISPLACED = "Source plane displaced by a quarter of a macropixel"
+HANGING = "Camera's driver hangs for a minute"
 
 application = Application([PROGRAM, "--fidelity", "fast", "--seed", "7", "--session", str(SESSION)],
                           stderr=LOG.open("w"))
@@ -121,16 +123,16 @@ def _():
     tap.check({"Attention, ideal", "Attention, measured", "Measured - ideal"} <= figures, f"figures are {figures}")
 
 
-def displace_source():
-    """Displaces the source plane, or puts it back."""
+def inject(fault):
+    """A fault of the simulated bench, or its end."""
     show("Bench")
-    application.press("check box", "Source plane displaced by a quarter of a macropixel")
+    application.press("check box", fault)
     show("Experiment")
 
 
 @tap.test("/app/failed-sentinel-holds-a-run-which-may-go-on")
 def _():
-    displace_source()
+    inject(DISPLACED)
     abort = begin_run()
     pause = application.get("push button", "Resume", 60)
     wait_for(lambda: application.shows("Held. A sentinel is off"), "what holds the run", 20)
@@ -138,7 +140,7 @@ def _():
     wait_for(lambda: not has(abort, Atspi.StateType.SENSITIVE), "the run to end", 120)
     application.wait_text("of the dot products are in doubt", 20)
     tap.check(not application.shows("Held."), "still says that the run is held")
-    displace_source()
+    inject(DISPLACED)
 
 
 @tap.test("/app/session-lists-what-was-done")
@@ -182,6 +184,26 @@ def _():
     wait_for(lambda: not has(abort, Atspi.StateType.SENSITIVE), "the run to end", 20)
     show("Session")
     application.wait_text("aborted", 20)
+
+
+@tap.test("/app/keys-stop-a-run-whose-camera-hangs-while-a-modal-dialog-is-open")
+def _():
+    application.page(None)
+    application.press("push button", "Arm Again")
+    application.wait_text("Light armed")
+    inject(HANGING)
+    light = find_stop()[1]
+    abort = begin_run()
+    subprocess.run(["gapplication", "action", "org.lightbench.Lightbench", "about"], check=True, timeout=10)
+    wait_for(lambda: any(has(window, Atspi.StateType.MODAL) for window in children(application.node)),
+             "a modal dialog", 10)
+    subprocess.run(["xdotool", "mousemove", "640", "400", "key", "ctrl+period"], check=True, timeout=10)
+    wait_for(lambda: light.get_name() == "Light off", "the light to be off", 2)
+    tap.check(has(abort, Atspi.StateType.SENSITIVE), "the run has ended: its camera does not hang")
+    # The late worker comes back from its call, and lights nothing.
+    inject(HANGING)
+    wait_for(lambda: not has(abort, Atspi.StateType.SENSITIVE), "the run to end", 20)
+    tap.check(light.get_name() == "Light off", "the light is on again")
 
 
 @tap.test("/app/terminating-closes-the-session")
