@@ -51,7 +51,7 @@ lb_digital_engine_multiply (LbEngine *engine,
   if (product->pairs == LB_PAIRS_DIAGONAL)
     multiply_diagonal (product->a, product->b, out);
   else
-    lb_gemm_nt (product->a, product->b, out);
+    lb_gemm_nt_heads (product->a, product->b, out, lb_product_get_heads (product));
   lb_engine_emit_result (engine, out);
   if (counts != NULL)
     lb_engine_counts_add_products (counts, product, out);
@@ -63,6 +63,7 @@ lb_digital_engine_class_init (LbDigitalEngineClass *klass)
 {
   LbEngineClass *engine_class = LB_ENGINE_CLASS (klass);
 
+  engine_class->takes_heads = TRUE;
   engine_class->get_name = lb_digital_engine_get_name;
   engine_class->multiply = lb_digital_engine_multiply;
 }

@@ -2,6 +2,7 @@
 #include "lb-gemm.h"
 
 #include <cblas.h>
+#include <string.h>
 
 /* Tiles of the product that OpenBLAS works out one at a time. They are fixed:
  * how it orders sums depends on the shape that it is asked for. */
@@ -101,12 +102,28 @@ lb_gemm_nt_block (const float *a,
                (int) a_stride, b, (int) b_stride, 0, out, (int) out_stride);
 }
 
+/* Tile @tile of those of all heads. @rows, @columns, @across: of the product of one
+ * head, and how many tiles lie side by side in it. */
 static void
-multiply_tile (const LbMatrix *a, const LbMatrix *b, LbMatrix *out, gsize row, gsize column)
+multiply_tile (
+    const LbMatrix *a, const LbMatrix *b, LbMatrix *out, gsize rows, gsize columns, gsize across, gsize tile)
 {
-  lb_gemm_nt_block (lb_matrix_row (a, row), a->stride, lb_matrix_row (b, column), b->stride, a->columns,
-                    lb_matrix_row (out, row) + column, out->stride, MIN (TILE_ROWS, out->rows - row),
-                    MIN (TILE_COLUMNS, out->columns - column));
+  const gsize of_head = across * ((rows + TILE_ROWS - 1) / TILE_ROWS);
+  const gsize head = tile / of_head, row = tile % of_head / across * TILE_ROWS;
+  const gsize column = tile % across * TILE_COLUMNS;
+
+  lb_gemm_nt_block (lb_matrix_row (a, head * rows + row), a->stride,
+                    lb_matrix_row (b, head * columns + column), b->stride, a->columns,
+                    lb_matrix_row (out, head * rows + row) + column, out->stride, MIN (TILE_ROWS, rows - row),
+                    MIN (TILE_COLUMNS, columns - column));
+}
+
+/* A sum of nothing. */
+static void
+clear (LbMatrix *out)
+{
+  for (gsize row = 0; row < out->rows; row++)
+    memset (lb_matrix_row (out, row), 0, out->columns * sizeof (float));
 }
 
 /**
@@ -120,28 +137,46 @@ multiply_tile (const LbMatrix *a, const LbMatrix *b, LbMatrix *out, gsize row, g
 void
 lb_gemm_nt (const LbMatrix *a, const LbMatrix *b, LbMatrix *out)
 {
-  gsize tiles_across, tiles;
+  lb_gemm_nt_heads (a, b, out, 1);
+}
+
+/**
+ * lb_gemm_nt_heads:
+ * @a: (heads m, d)
+ * @b: (heads n, d)
+ * @out: (heads m, n), overwritten; must not overlap @a or @b
+ *
+ * A product for each head, all at once: rows of a head of @a with those of the same
+ * head of @b; the same bytes as those of lb_gemm_nt() one by one.
+ */
+void
+lb_gemm_nt_heads (const LbMatrix *a, const LbMatrix *b, LbMatrix *out, gsize heads)
+{
+  gsize rows, columns, across, tiles;
   guint threads;
 
   g_return_if_fail (a != NULL && b != NULL && out != NULL);
-  g_return_if_fail (shapes_agree (a, b, out));
+  g_return_if_fail (heads > 0 && a->rows % heads == 0 && b->rows % heads == 0);
+  g_return_if_fail (a->columns == b->columns && out->rows == a->rows && out->columns * heads == b->rows);
   g_return_if_fail (fits_blas (a) && fits_blas (b) && fits_blas (out));
 
-  if (out->rows == 0 || out->columns == 0)
+  rows = out->rows / heads;
+  columns = out->columns;
+  if (rows == 0 || columns == 0)
     return;
   if (a->columns == 0)
     {
-      lb_gemm_nt_reference (a, b, out);
+      clear (out);
       return;
     }
 
-  tiles_across = (out->columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  tiles = tiles_across * ((out->rows + TILE_ROWS - 1) / TILE_ROWS);
-  threads = MIN (lb_numerics_get_threads_for (out->rows * out->columns * (a->columns / 16 + 1)), tiles);
+  across = (columns + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  tiles = heads * across * ((rows + TILE_ROWS - 1) / TILE_ROWS);
+  threads = MIN (lb_numerics_get_threads_for (out->rows * columns * (a->columns / 16 + 1)), tiles);
 
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
   for (gsize tile = 0; tile < tiles; tile++)
-    multiply_tile (a, b, out, tile / tiles_across * TILE_ROWS, tile % tiles_across * TILE_COLUMNS);
+    multiply_tile (a, b, out, rows, columns, across, tile);
 }
 
 /**

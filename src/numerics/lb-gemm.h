@@ -11,6 +11,9 @@ G_BEGIN_DECLS
  * parallel: the same bytes for any number of threads.
  */
 void lb_gemm_nt (const LbMatrix *a, const LbMatrix *b, LbMatrix *out);
+/* The same for each of @heads products that lie below each other: a (heads m, d), b
+ * (heads n, d), out (heads m, n). */
+void lb_gemm_nt_heads (const LbMatrix *a, const LbMatrix *b, LbMatrix *out, gsize heads);
 /* One block of such a product, in the calling thread: @rows of @a by @columns of
  * @b, @depth long, strides in floats; for callers with a parallel region of
  * their own. */

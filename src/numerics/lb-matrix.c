@@ -127,6 +127,7 @@ lb_matrix_new_transpose (const LbMatrix *self)
   g_return_val_if_fail (self != NULL, NULL);
 
   transpose = lb_matrix_new (self->columns, self->rows);
+#pragma omp parallel for num_threads(lb_numerics_get_threads_for(self->rows * self->columns)) schedule(static)
   for (gsize top = 0; top < self->rows; top += block)
     for (gsize left = 0; left < self->columns; left += block)
       for (gsize row = top; row < MIN (top + block, self->rows); row++)

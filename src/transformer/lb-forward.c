@@ -375,6 +375,7 @@ move_heads (LbMatrix *beside, LbMatrix *below, gboolean to_below)
 {
   const gsize count = beside->rows, width = below->columns;
 
+#pragma omp parallel for num_threads(lb_numerics_get_threads_for(below->rows *width)) schedule(static)
   for (gsize row = 0; row < below->rows; row++)
     {
       float *one = lb_matrix_row (beside, row % count) + row / count * width;
