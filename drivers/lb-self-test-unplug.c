@@ -67,7 +67,7 @@ use (Unplug *self, GError **error)
 
   if (LB_IS_CAMERA (device))
     {
-      g_autoptr (LbFrame) frame =
+      g_autoptr (LbFrame) frame G_GNUC_UNUSED =
           lb_camera_wait_frame (LB_CAMERA (device), 0, self->cancellable, soon (), error);
     }
   else if (LB_IS_LIGHT_SOURCE (device))
