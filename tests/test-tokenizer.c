@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <lb-model.h>
 #include <lb-npy.h>
@@ -522,6 +523,40 @@ test_bad_files (void)
     }
 }
 
+/* The first lines of merges.txt alone, down to none. */
+static void
+test_cut_merges (void)
+{
+  g_autoptr (LbModel) model = lb_model_open_named (NULL, NULL);
+  g_autofree char *folder = g_dir_make_tmp ("lightbench-XXXXXX", NULL);
+  g_autofree char *vocab = g_build_filename (lb_model_get_directory (model), "vocab.json", NULL);
+  g_autofree char *merges = g_build_filename (lb_model_get_directory (model), "merges.txt", NULL);
+  g_autofree char *vocab_copy = g_build_filename (folder, "vocab.json", NULL);
+  g_autofree char *merges_copy = g_build_filename (folder, "merges.txt", NULL);
+  g_autofree char *text = NULL;
+  const char *rest;
+
+  g_assert_true (g_file_get_contents (vocab, &text, NULL, NULL));
+  g_assert_true (g_file_set_contents (vocab_copy, text, -1, NULL));
+  g_clear_pointer (&text, g_free);
+  g_assert_true (g_file_get_contents (merges, &text, NULL, NULL));
+  rest = text;
+  for (guint lines = 0; lines < 1000; lines += 500)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (g_file_set_contents (merges_copy, text, rest - text, NULL));
+      g_assert_null (lb_tokenizer_new (folder, lb_model_get_config (model)->vocabulary, &error));
+      g_assert_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_FORMAT);
+      g_assert_nonnull (strstr (error->message, "merges.txt"));
+      for (guint line = 0; line < 500; line++)
+        rest = strchr (rest, '\n') + 1;
+    }
+  g_unlink (vocab_copy);
+  g_unlink (merges_copy);
+  g_rmdir (folder);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -532,6 +567,7 @@ main (int argc, char *argv[])
                    test_reference_cases);
   g_test_add_func ("/transformer/tokenizer/text-is-split-as-by-gpt2", test_pieces);
   g_test_add_func ("/transformer/tokenizer/random-text-is-split-as-by-the-original-pattern", test_pattern);
+  g_test_add_func ("/transformer/tokenizer/cut-merges-are-refused", test_cut_merges);
   g_test_add_func ("/transformer/tokenizer/merges-equal-the-plain-algorithm", test_merges);
   g_test_add_func ("/transformer/tokenizer/random-text-gives-the-tokens-of-the-plain-algorithm",
                    test_random_text);

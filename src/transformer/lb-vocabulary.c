@@ -246,6 +246,34 @@ prepare_merges (LbVocabulary *self, gsize count)
     self->merges[i].left = LB_NO_TOKEN;
 }
 
+/* Every token of more than a byte comes from a merge, but for a few that stand for
+ * what is no text. */
+static gboolean
+check_reach (const LbVocabulary *self, const char *path, GError **error)
+{
+  g_autofree guint8 *made = g_new0 (guint8, self->tokens->len);
+  guint wanted = 0, missing = 0;
+
+  for (gsize slot = 0; slot <= self->merge_mask; slot++)
+    if (self->merges[slot].left != LB_NO_TOKEN)
+      made[self->merges[slot].result] = 1;
+  for (guint id = 0; id < self->tokens->len; id++)
+    {
+      const Token *token = &g_array_index (self->tokens, Token, id);
+
+      wanted += token->used && token->length > 1;
+      missing += token->used && token->length > 1 && !made[id];
+    }
+  if (missing <= MAX_PADDING)
+    return TRUE;
+  g_set_error (
+      error, LB_MODEL_ERROR, LB_MODEL_ERROR_FORMAT,
+      _ ("%s: makes %u of the %u tokens of vocab.json: it ends too early, or the files are not of one "
+         "model"),
+      path, wanted - missing, wanted);
+  return FALSE;
+}
+
 static gboolean
 read_merges (LbVocabulary *self,
              JsonObject *object,
@@ -258,13 +286,14 @@ read_merges (LbVocabulary *self,
   g_auto (GStrv) lines = NULL;
   guint32 rank = 0;
 
-  if (!g_utf8_validate_len (contents, length, NULL))
+  if (length > 0 && !g_utf8_validate_len (contents, length, NULL))
     {
       g_set_error (error, LB_MODEL_ERROR, LB_MODEL_ERROR_FORMAT,
                    _ ("%s: not UTF-8 text: the file is damaged, fetch it again"), path);
       return FALSE;
     }
-  text = g_strndup (contents, length);
+  /* An empty file has no contents to map. */
+  text = g_strndup (length > 0 ? contents : "", length);
   lines = g_strsplit (text, "\n", -1);
   prepare_merges (self, g_strv_length (lines));
   for (gsize i = 0; lines[i] != NULL; i++)
@@ -278,7 +307,7 @@ read_merges (LbVocabulary *self,
       if (!add_merge (self, object, path, i + 1, lines[i], rank++, error))
         return FALSE;
     }
-  return TRUE;
+  return check_reach (self, path, error);
 }
 
 LbVocabulary *
