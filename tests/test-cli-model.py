@@ -243,6 +243,7 @@ def _():
     tap.check(numpy.abs(numpy.load(HOME / "out.npy") - a ** 2).max() < 1e-5, numpy.load(HOME / "out.npy"))
     damaged = HOME / "damaged.tsv"
     damaged.write_text("0\t0\n1\tmuch\n")
+    refused("multiply", *operands, "-o", operands[1], code=2, says=["-o", "operand"])
     refused("multiply", *operands, "-o", HOME / "no.npy", "--engine", "noise", "--slm-lut", damaged, code=1,
             says=["damaged.tsv"])
     refused("multiply", *operands, "-o", HOME / "no.npy", "--engine", "noise", "--slm-lut", HOME / "none.tsv",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <glib/gi18n.h>
+#include <glib/gstdio.h>
 #include <lb-npy.h>
 
 #include "cli-engine.h"
@@ -166,8 +167,17 @@ make_results (const CliEngineOptions *options, const LbEngineCounts *counts)
   return results;
 }
 
+static gboolean
+is_same_file (const char *one, const char *other)
+{
+  GStatBuf a, b;
+
+  return g_stat (one, &a) == 0 && g_stat (other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 static int
-check_options (Cli *cli, const MultiplyOptions *options, const CliEngineOptions *engine_options, int argc)
+check_options (
+    Cli *cli, const MultiplyOptions *options, const CliEngineOptions *engine_options, int argc, char **argv)
 {
   if (argc != 3 || options->output == NULL)
     return cli_wrong (cli, _ ("give A.npy, B.npy and -o OUT.npy; see --help"));
@@ -176,6 +186,9 @@ check_options (Cli *cli, const MultiplyOptions *options, const CliEngineOptions 
     return cli_wrong (cli, _ ("--kind is \"%s\": it can be linear or attention"), options->kind);
   if (g_strcmp0 (engine_options->sigma_mean, "calibrated") == 0)
     return cli_wrong (cli, _ ("--sigma-mean calibrated is for models: a product alone has the paper's mean"));
+  for (int i = 1; i <= 2; i++)
+    if (is_same_file (options->output, argv[i]))
+      return cli_wrong (cli, _ ("-o %s would overwrite an operand: give another name"), options->output);
   return cli_check_output (cli, options->output);
 }
 
@@ -202,7 +215,7 @@ cli_multiply (Cli *cli, int argc, char **argv)
       cli_parse (cli, &argc, &argv, "A.npy B.npy",
                  _ ("Multiplies: A is (rows, d), B is (outputs, d), OUT = A B^T."), engine_entries, entries);
 
-  if (exit_code >= 0 || (exit_code = check_options (cli, &options, &engine_options, argc)) >= 0 ||
+  if (exit_code >= 0 || (exit_code = check_options (cli, &options, &engine_options, argc, argv)) >= 0 ||
       (exit_code = cli_engine_options_check (cli, &engine_options)) >= 0)
     return exit_code;
   attention = g_strcmp0 (options.kind, "attention") == 0;
