@@ -15,6 +15,7 @@ typedef struct
   guint64 serial[2];    /* of what stands on the planes for it */
   gint64 settled_us[2]; /* bench time at which they have settled, or will have */
   gint64 end_us;        /* by which its frames should have been exposed */
+  gboolean meter;       /* read during it */
 } LbBenchTurn;
 
 /* The exposures of a sequence that have been asked for, in order. */

@@ -77,6 +77,8 @@ expect_end (const LbBenchAhead *self, LbBenchTurn *turn, gint64 ready_us)
   const double period_us = MAX (caps->frame_period_us, frame_us);
 
   turn->end_us = ready_us + (gint64) ceil (turn->exposure.frames * period_us + frame_us);
+  turn->meter =
+      lb_bench_meter_plan (self->bench, &turn->exposure, turn->settled_us[LB_ROLE_SOURCE], &turn->end_us);
 }
 
 void

@@ -139,6 +139,10 @@ struct _LbBench
   gboolean lit;
   gint64 lease_end_us, renewed_us; /* monotonic */
   gboolean renewing;
+  double power_w;          /* of this exposure; NAN: not read */
+  gboolean meter_ready;    /* for quick readings */
+  gint64 meter_reading_us; /* that the last reading took, bench time; 0: none yet */
+  gint64 meter_next_us;    /* before which a slow meter is not read again */
 };
 
 /* For tests: a bench over given devices (taken over; NULL where there is none).
@@ -214,6 +218,13 @@ void lb_bench_note_presented (LbBench *self, guint role, gint64 presented_us);
 /* Before the first exposure of an action: planes that were lost are opened again.
  * LB_BENCH_ERROR_PLANE, and they stay lost. */
 gboolean lb_bench_reopen_planes (LbBench *self, LbBenchAction *action, GError **error);
+
+/* --- lb-bench-meter.c: worker */
+/* Whether the meter is to be read beside an exposure, whose source has settled at
+ * @from_us; @end_us, of its frames, is later if it has to be. */
+gboolean lb_bench_meter_plan (LbBench *self, const LbExposure *exposure, gint64 from_us, gint64 *end_us);
+/* Reads it from bench time @from_us on. */
+gboolean lb_bench_meter_read (LbBench *self, LbBenchAction *action, gint64 from_us, GError **error);
 
 /* --- lb-bench-actions.c: worker */
 gboolean lb_bench_stop_camera (LbBench *self, GError **error);

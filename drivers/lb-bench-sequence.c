@@ -2,6 +2,7 @@
 #include "lb-bench-ahead-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <math.h>
 
 /* Sequences of exposures, in the worker. */
 
@@ -349,6 +350,16 @@ came_late (const Sequence *sequence, const LbFrame *frame)
   return ahead->count > 1 && ahead->turns[1].handed && frame->end_us > ahead->turns[0].end_us;
 }
 
+static gboolean
+read_meter (Sequence *sequence, GError **error)
+{
+  LbBench *self = sequence->bench;
+
+  self->power_w = NAN;
+  return !sequence->ahead.turns[0].meter ||
+         lb_bench_meter_read (self, sequence->action, self->planes[LB_ROLE_SOURCE].settled_us, error);
+}
+
 /* Shows the first one again, and from now on nothing ahead of time. */
 static gboolean
 start_over (Sequence *sequence, GError **error)
@@ -364,7 +375,7 @@ expose (Sequence *sequence, LbFrameSink sink, gpointer data, GError **error)
   const LbExposure *given = &sequence->ahead.turns[0].given;
 
   sequence->exposure = sequence->ahead.turns[0].exposure;
-  if (!go_on (sequence, error) || !prepare (sequence, error))
+  if (!go_on (sequence, error) || !prepare (sequence, error) || !read_meter (sequence, error))
     return FALSE;
   for (guint nth = 0; nth < sequence->exposure.frames;)
     {
@@ -471,6 +482,7 @@ lb_bench_run_sequence (LbBench *self,
                                (GDestroyNotify) lb_bench_action_unref);
   done = lb_bench_reopen_planes (self, sequence.action, error);
   lb_bench_ahead_init (&sequence.ahead, self, sequence.action);
+  self->meter_ready = FALSE;
   done = done && run_exposures (&sequence, source, sink, data, error);
   lb_bench_ahead_clear (&sequence.ahead);
   g_cancellable_disconnect (cancellable, handler);

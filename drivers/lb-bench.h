@@ -185,6 +185,9 @@ void lb_bench_get_camera_format (LbBench *self, LbCameraFormat *format);
  * @unsettled: TRUE: its frames are those that begin @delay_us or more after the
  *   patterns were handed over, whether they stand by then or not; that they do
  *   is waited for after the last frame
+ * @meter: TRUE: the power meter, if there is one, is read as well, once the source
+ *   plane has settled (a slow one not for each exposure); lb_bench_get_power_w() says
+ *   what it read
  * @ahead: TRUE: the source may be asked for what follows, up to LB_BENCH_AHEAD
  *   exposures, before the frames of this one have been handed on
  * @tag: the caller's
@@ -200,6 +203,7 @@ typedef struct
   guint frames;
   gboolean unsettled;
   double delay_us;
+  gboolean meter;
   gboolean ahead;
   guint64 tag;
 } LbExposure;
@@ -228,6 +232,9 @@ gboolean lb_bench_run_sequence (LbBench *self,
 /* Bench time at which the plane of @role showed its last pattern, as it says;
  * G_MININT64 before the first. */
 gint64 lb_bench_get_presented_us (LbBench *self, LbRole role);
+/* In a sink: watts that the power meter read during the exposure, INFINITY over its
+ * range; NAN where it was not read. */
+double lb_bench_get_power_w (LbBench *self);
 /* In an action: asks the light source for its temperature, degrees Celsius; NAN where
  * it does not say. lb_bench_get_temperature(), any thread: the last that was read. */
 double lb_bench_read_temperature (LbBench *self, GCancellable *cancellable);

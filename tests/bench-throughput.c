@@ -54,6 +54,7 @@ next_exposure (LbExposure *exposure, gpointer data, GError **error)
                             .weight = load->patterns[load->weight_changes ? load->next % 2 : 1],
                             .light = TRUE,
                             .exposure_us = EXPOSURE_US,
+                            .meter = TRUE,
                             .ahead = TRUE };
   load->next++;
   return TRUE;

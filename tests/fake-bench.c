@@ -98,6 +98,12 @@ lb_bench_get_presented_us (LbBench *self, LbRole role)
 }
 
 double
+lb_bench_get_power_w (LbBench *self)
+{
+  return NAN;
+}
+
+double
 lb_bench_read_temperature (LbBench *self, GCancellable *cancellable)
 {
   return NAN;

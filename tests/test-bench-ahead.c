@@ -45,6 +45,7 @@ typedef struct
   gboolean ahead, weight_changes, mixed;
   guint next, taken, stop_after;
   double means[COUNT];
+  double powers[COUNT]; /* by the power meter; NAN: not read */
 } Look;
 
 /* The weight plane changes every third time; a mixed sequence has dark and longer
@@ -63,6 +64,7 @@ next_look (LbExposure *exposure, gpointer data, GError **error)
                     .light = !look->mixed || i % 7 != 3,
                     .exposure_us = look->mixed && i % 11 == 5 ? 6000 : 2000,
                     .frames = look->mixed ? 1 + i % 3 : 1,
+                    .meter = TRUE,
                     .ahead = look->ahead,
                     .tag = i };
   look->next++;
@@ -81,6 +83,7 @@ take_look (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data,
     sum += frame->data[i];
   /* The last frame of an exposure counts. */
   look->means[look->taken] = sum / (double) count;
+  look->powers[look->taken] = lb_bench_get_power_w (look->bench);
   if (nth + 1 == MAX (exposure->frames, 1))
     look->taken++;
   if (look->taken != look->stop_after)
@@ -139,6 +142,27 @@ compare (const Look *one, const Look *other)
   g_assert_cmpfloat (worst, <, NOISE);
 }
 
+/* The meter read the source's pattern of each exposure, lit ones alone. */
+static void
+compare_powers (const Look *one, const Look *other)
+{
+  double most = 0;
+
+  for (guint i = 0; i < COUNT; i++)
+    most = fmax (most, one->powers[i]);
+  g_assert_cmpfloat (most, >, 0);
+  for (guint i = 0; i < COUNT; i++)
+    {
+      g_assert_cmpint (isnan (one->powers[i]), ==, one->mixed && i % 7 == 3);
+      g_assert_cmpint (isnan (other->powers[i]), ==, isnan (one->powers[i]));
+      if (isnan (one->powers[i]))
+        continue;
+      g_assert_cmpfloat (fabs (one->powers[i] - other->powers[i]), <, NOISE * most);
+      if (levels[i % N_LEVELS] < 255)
+        g_assert_cmpfloat (one->powers[i], <, 0.8 * most);
+    }
+}
+
 static void
 check_frames (guint camera_hz, gboolean weight_changes, gboolean mixed, const char *fault)
 {
@@ -159,6 +183,7 @@ check_frames (guint camera_hz, gboolean weight_changes, gboolean mixed, const ch
   for (guint i = 0; i < 2; i++)
     end_us[i] = lb_clock_now_us (clocks[i]);
   compare (&plain, &ahead);
+  compare_powers (&plain, &ahead);
   if (fault == NULL)
     g_assert_cmpint (end_us[1] - begin_us[1], <, end_us[0] - begin_us[0]);
   look_clear (&plain);

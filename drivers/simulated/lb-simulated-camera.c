@@ -9,8 +9,8 @@
 
 /*
  * A free-running camera. Its frames begin on a grid in bench time whose period
- * is the longer of exposure and readout (in proportion to the region's rows);
- * nothing is kept of frames that nobody waits for.
+ * is the longer of exposure and readout (in proportion to the region's rows). As
+ * many as it has buffers wait for somebody who comes late.
  */
 
 #define EXPOSURE_MIN_US 10
@@ -30,6 +30,7 @@ struct _LbSimulatedCamera
   LbCameraFormat format;
   double exposure_us, gain;
   gboolean running;
+  guint buffers;
   double anchor_us; /* start of frame anchor_sequence */
   guint64 anchor_sequence;
   guint64 next_sequence; /* first frame that was not accounted for */
@@ -304,6 +305,7 @@ camera_start (LbCamera *camera, guint buffers, GCancellable *cancellable, gint64
   self->anchor_us =
       (double) lb_world_next_frame (world, CAMERA_GRID, period_us (self), lb_clock_now_us (world->clock));
   self->anchor_sequence = self->next_sequence;
+  self->buffers = MAX (buffers, 1);
   self->running = TRUE;
   lb_device_set_state (LB_DEVICE (camera), LB_DEVICE_RUNNING);
   return TRUE;
@@ -321,13 +323,23 @@ camera_stop (LbCamera *camera, GCancellable *cancellable, gint64 deadline_us, GE
   return TRUE;
 }
 
+/* Frames that passed wait in the buffers; of those the world tells only the ones during which nothing has
+ * changed. */
+static gint64
+oldest_us (LbSimulatedCamera *self)
+{
+  LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
+
+  return MAX (lb_clock_now_us (world->clock) - (gint64) ((self->buffers - 1) * period_us (self)),
+              lb_world_changed_us (world));
+}
+
 /* The frame to deliver: frames that passed are stale, lost ones dropped. */
 static gboolean
 next_frame (LbSimulatedCamera *self, gint64 exposed_after_us, guint64 *sequence, GError **error)
 {
   LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
-  gint64 now_us = lb_clock_now_us (world->clock);
-  guint64 next = MAX (frame_from (self, MAX (exposed_after_us, now_us)), self->next_sequence);
+  guint64 next = MAX (frame_from (self, MAX (exposed_after_us, oldest_us (self))), self->next_sequence);
   gint64 patience_us = (gint64) MAX (G_USEC_PER_SEC, 3 * period_us (self));
   gint64 first_us = (gint64) frame_start_us (self, next);
 

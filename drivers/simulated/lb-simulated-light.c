@@ -124,6 +124,8 @@ light_set_level (LbLightSource *self,
       return FALSE;
     }
   level = MIN (rint (value / LEVEL_STEP) * LEVEL_STEP, options->limit);
+  if (level != atomic_load (&world->light.level))
+    lb_world_note_light (world);
   atomic_store (&world->light.level, level);
   if (actual != NULL)
     *actual = level;
@@ -183,6 +185,7 @@ light_output_on (LbLightSource *self,
                  gint64 deadline_us,
                  GError **error)
 {
+  lb_world_note_light (lb_simulated_get_world (LB_DEVICE (self)));
   return hold (self, "output on", generation, lease_us, error);
 }
 
@@ -202,9 +205,12 @@ light_renew (LbLightSource *self,
 static gboolean
 light_output_off (LbLightSource *self, GCancellable *cancellable, gint64 deadline_us, GError **error)
 {
+  LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
+
   if (!check (self, "output off", error))
     return FALSE;
-  atomic_store (&lb_simulated_get_world (LB_DEVICE (self))->light.lease_end_us, 0);
+  atomic_store (&world->light.lease_end_us, 0);
+  lb_world_note_light (world);
   lb_device_set_state (LB_DEVICE (self), LB_DEVICE_CONNECTED);
   return TRUE;
 }
@@ -236,12 +242,14 @@ light_read_state (LbLightSource *self,
 static void
 light_off_now (LbLightSource *self, guint64 generation)
 {
-  LbWorldLight *light = &lb_simulated_get_world (LB_DEVICE (self))->light;
+  LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
+  LbWorldLight *light = &world->light;
   guint64 known = atomic_load (&light->generation);
 
   while (known < generation && !atomic_compare_exchange_weak (&light->generation, &known, generation))
     ;
   atomic_store (&light->lease_end_us, 0);
+  lb_world_note_light (world);
 }
 
 static gboolean

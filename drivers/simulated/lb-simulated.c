@@ -114,6 +114,7 @@ static const struct
   [LB_FAULT_ROOM_LIGHT] = { "room-light", N_ ("Room light on") },
   [LB_FAULT_WARM] = { "warm", N_ ("Light source and camera 5 °C warmer") },
   [LB_FAULT_DUST] = { "dust", N_ ("Speck of dust before the camera") },
+  [LB_FAULT_COVER_METER] = { "cover-meter", N_ ("Power meter's head covered") },
 };
 
 static gboolean

@@ -292,7 +292,29 @@ lb_world_black (LbWorld *self, LbRole role)
   g_mutex_unlock (&self->lock);
 }
 
+gint64
+lb_world_changed_us (LbWorld *self)
+{
+  const gint64 now_us = lb_clock_now_us (self->clock);
+  gint64 changed_us = atomic_load (&self->light.changed_us);
+
+  g_mutex_lock (&self->lock);
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    {
+      lb_world_display_advance (&self->displays[role], now_us);
+      changed_us = MAX (changed_us, now_us - (gint64) lb_world_display_age (&self->displays[role], now_us));
+    }
+  g_mutex_unlock (&self->lock);
+  return changed_us;
+}
+
 /* --- Light and faults ------------------------------------------------------------- */
+
+void
+lb_world_note_light (LbWorld *self)
+{
+  atomic_store (&self->light.changed_us, lb_clock_now_us (self->clock));
+}
 
 gboolean
 lb_world_is_lit (LbWorld *self)

@@ -59,8 +59,9 @@ typedef enum
   LB_FAULT_MISALIGN,
   LB_FAULT_FAST_DRIFT,
   LB_FAULT_ROOM_LIGHT,
-  LB_FAULT_WARM, /* of light source and camera */
-  LB_FAULT_DUST, /* on the camera's window */
+  LB_FAULT_WARM,        /* of light source and camera */
+  LB_FAULT_DUST,        /* on the camera's window */
+  LB_FAULT_COVER_METER, /* the power meter's head */
   LB_N_FAULTS,
 } LbFault;
 
@@ -70,6 +71,7 @@ typedef struct
   atomic_uint_fast64_t generation;  /* leases of older ones are refused */
   atomic_int_fast64_t lease_end_us; /* wall time; 0: off */
   _Atomic double level;             /* set point */
+  atomic_int_fast64_t changed_us;   /* bench time at which it was last switched or set */
 } LbWorldLight;
 
 /*
@@ -150,8 +152,13 @@ gboolean lb_world_loses_frame (LbWorld *self, guint64 sequence);
 /* Power on the weight plane, watts, by the meter's own calibration. */
 double lb_world_power (LbWorld *self, gint64 time_us);
 
+/* Bench time since which planes and light are as they are. */
+gint64 lb_world_changed_us (LbWorld *self);
+
 /* Light: any thread, no lock. */
 gboolean lb_world_is_lit (LbWorld *self);
+/* To be called when it is switched or set. */
+void lb_world_note_light (LbWorld *self);
 /* Mean relative power over an exposure without its jitter: 0 when dark. */
 double lb_world_light_level (const LbWorld *self, double set_point);
 /* Slow changes of the light: drift and warm-up, 1 on average. */
