@@ -18,9 +18,10 @@
 #define SURE 1.5
 /* A hypothesis must leave less than that of what the patterns as commanded leave. */
 #define BETTER 0.5
-/* The power meter agrees with what is expected. */
+/* The power meter agrees with what is expected, but for that part of the source full on. */
 #define METER_LOW 0.5
 #define METER_HIGH 1.6
+#define METER_FLOOR 0.02
 #define METER_WAIT_US (2 * G_USEC_PER_SEC)
 
 /* What a plane might show in place of its pattern. */
@@ -172,22 +173,60 @@ light_agrees (const Points *points)
   return points->ratio > LIGHT_LOW - noise && points->ratio < LIGHT_HIGH + noise;
 }
 
-/* Power on the weight plane over what the pattern should give; NAN without a meter, or
- * where its power has not been measured. */
+/* Watts that the pattern should give on the weight plane, and that the source full on
+ * would; FALSE where its power has not been measured. */
+static gboolean
+expect_power (const LbPathRun *self, const LbExposure *exposure, double *expected_w, double *full_w)
+{
+  const LbOpticsModel *model = self->plan->model;
+  const LbPattern *source = exposure->source;
+  double sum = 0;
+
+  if (source == NULL || !(model->full_power_w > 0))
+    return FALSE;
+  for (gsize i = 0; i < (gsize) source->width * source->height; i++)
+    sum += model->source_curves.values[source->data[i]];
+  /* At another set point the camera has told what comes of it, when the run began. */
+  *full_w = model->full_power_w * (exposure->light_level > 0 ? self->light_per_us / model->light_per_us : 1);
+  *expected_w = *full_w * sum / ((double) source->width * source->height);
+  return TRUE;
+}
+
+/* Power on the weight plane over what the pattern should give, now that the camera
+ * disagrees; NAN without a meter, or where its power has not been measured. */
 static double
 read_meter (const LbPathRun *self, const LbExposure *exposure, GCancellable *cancellable)
 {
-  const LbOpticsModel *model = self->plan->model;
   LbPowerMeter *meter = (LbPowerMeter *) lb_bench_get_device (self->bench, LB_ROLE_POWER_METER);
-  const LbPattern *source = exposure->source;
-  double expected = 0, watts;
+  double expected, full, watts;
 
-  if (meter == NULL || source == NULL || !(model->full_power_w > 0) || exposure->light_level > 0 ||
+  if (meter == NULL || !expect_power (self, exposure, &expected, &full) ||
       !lb_power_meter_read (meter, &watts, NULL, cancellable, g_get_monotonic_time () + METER_WAIT_US, NULL))
     return NAN;
-  for (gsize i = 0; i < (gsize) source->width * source->height; i++)
-    expected += model->source_curves.values[source->data[i]];
-  return watts / (model->full_power_w * expected / ((double) source->width * source->height));
+  return watts / expected;
+}
+
+/* What the meter read beside this exposure, if it did. The camera agrees with what is
+ * expected. */
+static gboolean
+check_meter (const LbPathRun *self, const LbExposure *exposure, GError **error)
+{
+  const double watts = lb_bench_get_power_w (self->bench);
+  double expected, full;
+
+  if (isnan (watts) || !expect_power (self, exposure, &expected, &full) ||
+      (watts > METER_LOW * expected - METER_FLOOR * full &&
+       watts < METER_HIGH * expected + METER_FLOOR * full))
+    return TRUE;
+  g_set_error (
+      error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,
+      _ ("The power meter reads %.3g µW where the pattern should give %.3g µW, but the camera sees what it "
+         "should: %s. The light is off"),
+      1e6 * watts, 1e6 * expected,
+      watts < expected ? _ ("the meter's head is covered or was moved, or its wavelength is not the light's")
+                       : _ ("other light reaches the meter's head, or it was moved, or its range is too "
+                            "small, or its wavelength is not the light's"));
+  return FALSE;
 }
 
 /* How far what the bright patches have over the dark ones is from a plane's leak, in
@@ -284,6 +323,7 @@ gboolean
 lb_light_path_check (LbPathRun *self,
                      const LbExposure *exposure,
                      guint64 number,
+                     guint nth,
                      LbFrame *frame,
                      double light_per_us,
                      GCancellable *cancellable,
@@ -314,7 +354,7 @@ lb_light_path_check (LbPathRun *self,
     return TRUE;
   find_points (self->plan, number, reading, light_per_us * frame->exposure_us, &points);
   if (light_agrees (&points) && pattern_agrees (&points))
-    return TRUE;
+    return nth > 0 || check_meter (self, exposure, error);
   g_set_error (
       error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,
       _ ("The camera does not see what the planes were told to show (%.1f %% of the expected light in "

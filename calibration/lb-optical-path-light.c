@@ -42,7 +42,8 @@ next_probe (LbExposure *exposure, gpointer data, GError **error)
                             .light = TRUE,
                             .light_level = probe->level,
                             .exposure_us = probe->exposure_us,
-                            .frames = 1 };
+                            .frames = 1,
+                            .meter = TRUE };
   return TRUE;
 }
 
@@ -56,8 +57,9 @@ take_probe (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
 
   probe->run->counts->exposures++;
   if (!lb_path_check_frame (layout->model, frame, error) ||
-      (probe->level == 0 && !lb_light_path_check (probe->run, exposure, 0, frame, layout->model->light_per_us,
-                                                  probe->run->cancellable, error)))
+      (probe->level == 0 &&
+       !lb_light_path_check (probe->run, exposure, 0, nth, frame, layout->model->light_per_us,
+                             probe->run->cancellable, error)))
     return FALSE;
   reading = lb_readout_read (layout, frame->data, frame->width, frame->height, frame->exposure_us,
                              frame->gain, TRUE, &local_error);

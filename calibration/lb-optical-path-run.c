@@ -111,6 +111,7 @@ next_exposure (LbExposure *exposure, gpointer data, GError **error)
                             .light_level = self->light.level,
                             .exposure_us = ldexp (self->light.exposure_us, -(int) attempt),
                             .frames = self->light.frames << attempt,
+                            .meter = TRUE,
                             .ahead = TRUE,
                             .tag = number << ATTEMPT_BITS | attempt };
   return TRUE;
@@ -284,7 +285,7 @@ take_frame (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
   if (nth == 0)
     g_clear_pointer (&self->sum, lb_reading_free);
   if (!lb_path_check_frame (self->plan->model, frame, error) ||
-      !lb_light_path_check (self, exposure, number, frame, self->light_per_us, self->cancellable, error))
+      !lb_light_path_check (self, exposure, number, nth, frame, self->light_per_us, self->cancellable, error))
     return FALSE;
   reading = lb_readout_read (layout, frame->data, frame->width, frame->height, frame->exposure_us,
                              frame->gain, TRUE, error);

@@ -144,19 +144,27 @@ test_faults (gconstpointer data)
     { "stall-camera", lb_device_error_quark, LB_DEVICE_ERROR_STALLED, "sends no frames", NULL },
     { "over-temperature", lb_device_error_quark, LB_DEVICE_ERROR_INTERLOCK, "too hot", NULL },
     { "usb-time-out", lb_device_error_quark, LB_DEVICE_ERROR_TIMEOUT, "does not answer", NULL },
+    { "cover-meter", lb_optical_path_error_quark, LB_OPTICAL_PATH_ERROR_LIGHT, "head is covered", NULL },
   };
   const gboolean meter = data != NULL;
+  const guint count = meter ? G_N_ELEMENTS (faults) : G_N_ELEMENTS (faults) - 1;
   g_auto (Case) self = { 0 };
   g_autoptr (GError) error = NULL;
 
   case_init (&self, 5, meter);
-  for (guint i = 0; i < G_N_ELEMENTS (faults); i++)
+  for (guint i = 0; i < count; i++)
     check_fault (&self, &faults[i],
                  !meter && faults[i].said_without != NULL ? faults[i].said_without : faults[i].said);
   /* It all goes on when they are gone. */
   self.fault = NULL;
   measure (&self, 2000, &error);
   g_assert_no_error (error);
+  if (!meter)
+    return;
+  self.fault = "unplug-power-meter";
+  g_assert_false (measure (&self, 2000, &error));
+  g_assert_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT);
+  g_assert_cmpint (lb_bench_get_light (self.world->bench), !=, LB_LIGHT_ON);
 }
 
 int
