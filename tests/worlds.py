@@ -29,8 +29,7 @@ def run_worlds(folder, worlds, fidelity, programs, log):
     ended = True
     for seed in worlds:
         for program in programs:
-            environment = dict(os.environ, LIGHTBENCH_WORLDS=str(seed), LIGHTBENCH_FIDELITY=fidelity,
-                               OMP_WAIT_POLICY="passive")
+            environment = dict(os.environ, LIGHTBENCH_WORLDS=str(seed), LIGHTBENCH_FIDELITY=fidelity)
             done = subprocess.run([folder / f"test-{program}"], env=environment, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True)
             log.write(done.stdout)
