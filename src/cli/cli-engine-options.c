@@ -181,6 +181,9 @@ check_photons (Cli *cli, CliEngineOptions *options)
   if (bench && (!isfinite (options->photons_per_mac) || !(options->photons_per_mac > 0)))
     return cli_wrong (cli, _ ("--photons is \"%s\": the bench needs a finite number above 0"),
                       options->photons);
+  if (!bench && !cli_engine_is_wanted (options, CLI_ENGINE_NOISE))
+    g_printerr (
+        _ ("note: --photons changes nothing without --engine noise or bench (or a --route to one)\n"));
   return -1;
 }
 

@@ -315,8 +315,7 @@ cli_note_counts (const LbEngineCounts *counts)
   if (counts->exact_instead == 0)
     return;
   number = cli_format_number ((double) counts->exact_instead);
-  g_printerr (_ ("note: %s products were drawn exactly, because they have too few counts for moments\n"),
-              number);
+  g_printerr (_ ("note: products drawn exactly, because they have too few counts for moments: %s\n"), number);
 }
 
 void
