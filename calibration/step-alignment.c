@@ -8,6 +8,8 @@
 
 /* Limit of the composed map of source to weight plane (optics.md), pixels rms. */
 #define COMPOSED_LIMIT_PX 0.15
+/* Camera pixels an SLM pixel from which up it is to be met (optics.md). */
+#define COARSE_SCALE 0.5
 #define EDGES_MAX 24000
 /* Fewer edges do not make a map of the plane. */
 #define EDGES_MIN 400
@@ -480,10 +482,10 @@ judge (const AlignmentWork *work, LbCalibration *result)
   double residual = sqrt (source * source + work->fits[1].systematic * work->fits[1].systematic +
                           work->composed_residual * work->composed_residual);
   double overlap = lb_quantities_get (values, "overlap", 0);
+  double camera_scale = lb_quantities_get (values, "weight_to_camera_scale", 0);
   g_autofree char *good = g_strdup_printf (
       _ ("Both planes are found: %.3f camera pixels per pixel of the weight plane, turned by %.1f°%s.%s"),
-      lb_quantities_get (values, "weight_to_camera_scale", 0),
-      lb_quantities_get (values, "weight_to_camera_rotation", 0),
+      camera_scale, lb_quantities_get (values, "weight_to_camera_rotation", 0),
       lb_quantities_get (values, "weight_to_camera_mirrored", 0) > 0 ? _ (", mirrored") : "",
       lb_quantities_get (values, "dark_columns", 0) < DARK_COLUMNS - 8
           ? _ (" Beside the image are too few dark columns to take out row noise.")
@@ -495,8 +497,11 @@ judge (const AlignmentWork *work, LbCalibration *result)
 
   lb_capture_judge (
       result, residual, COMPOSED_LIMIT_PX, "px", good,
-      _ ("The maps of the planes do not fit well: focus the camera on the weight plane, and the "
-         "source plane's image too."));
+      camera_scale < COARSE_SCALE
+          ? _ ("The maps of the planes do not fit well, as the camera has less than half a pixel for each of "
+               "the weight plane: raise the magnification, or accept it.")
+          : _ ("The maps of the planes do not fit well: focus the camera on the weight plane, and the "
+               "source plane's image too."));
   if (lb_calibration_get_verdict (result) != LB_VERDICT_PASS)
     return;
   if (overlap < 60)

@@ -45,14 +45,14 @@ typedef enum
   X (weight_tau_us, "us", 10000, 0, 1e6, RELATIVE, 0.05)                                                     \
   /* Source to weight plane. */                                                                              \
   X (source_magnification, "", 1, 0.25, 4, RELATIVE, 0.02)                                                   \
-  X (source_rotation_deg, "deg", 1, 0, 10, WITHIN, 0)                                                        \
+  X (source_rotation_deg, "deg", 1, 0, 45, WITHIN, 0)                                                        \
   X (source_quarter_turns, "", 0, 0, 3, FIXED, 0)                                                            \
   X (source_shift_px, "px", 12, 0, 500, WITHIN, 0)                                                           \
   X (source_distortion, "", 0.001, 0, 0.05, WITHIN, 0)                                                       \
   X (source_blur_px, "px", 0.7, 0.2, 1.5, RELATIVE, 0.05)                                                    \
   /* Weight plane to camera. */                                                                              \
   X (camera_magnification, "", 0.5, 0.25, 3, RELATIVE, 0.02)                                                 \
-  X (camera_rotation_deg, "deg", 1.5, 0, 10, WITHIN, 0)                                                      \
+  X (camera_rotation_deg, "deg", 1.5, 0, 45, WITHIN, 0)                                                      \
   X (camera_quarter_turns, "", 0, 0, 3, FIXED, 0)                                                            \
   X (camera_shift_px, "px", 20, 0, 500, WITHIN, 0)                                                           \
   X (camera_distortion, "", 0.002, 0, 0.05, WITHIN, 0)                                                       \
