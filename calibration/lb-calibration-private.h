@@ -56,6 +56,17 @@ GBytes *lb_calibration_pack_array (const LbMatrix *array);
 LbMatrix *lb_calibration_unpack_array (const guint8 *packed, gsize size, gsize rows, gsize columns);
 gboolean lb_calibration_identities_match (const LbQuantities *a, const LbQuantities *b);
 
+/* For the forecasts of steps: @frames, each of @exposure_us (0: the setup's usual) or the
+ * camera's period for that part of its rows; and @changes of a plane that are waited for. */
+void lb_calibration_forecast_add (LbCalibrationForecast *self,
+                                  LbBench *bench,
+                                  guint changes,
+                                  double frames,
+                                  double exposure_us,
+                                  double rows);
+/* About how many macropixels there will be. */
+double lb_calibration_forecast_cells (LbBench *bench);
+
 extern const LbCalibrationStep lb_calibration_step_dark;
 extern const LbCalibrationStep lb_calibration_step_light;
 extern const LbCalibrationStep lb_calibration_step_timing;

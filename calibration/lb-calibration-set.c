@@ -363,6 +363,21 @@ note_needed (LbCalibration *result, LbCalibrationSet *set, const LbCalibrationSt
     }
 }
 
+/* Beside what it took, in the result for good. */
+static void
+note_forecast (LbCalibration *result,
+               const LbCalibrationForecast *forecast,
+               guint64 exposures,
+               double duration_s)
+{
+  LbQuantities *values = lb_calibration_values (result);
+
+  lb_quantities_set (values, "exposures", (double) exposures, "");
+  lb_quantities_set (values, LB_CALIBRATION_EXPOSURES_FORECAST, (double) forecast->exposures, "");
+  lb_quantities_set (values, "duration_s", duration_s, "s");
+  lb_quantities_set (values, LB_CALIBRATION_DURATION_FORECAST, forecast->seconds, "s");
+}
+
 static gboolean
 step_action (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error)
 {
@@ -370,20 +385,25 @@ step_action (LbBench *bench, gpointer data, GCancellable *cancellable, GError **
   gint64 begin_us = lb_clock_now_us (lb_bench_get_clock (bench));
   guint64 begin_exposures = lb_bench_get_exposures (bench);
   g_autoptr (LbQuantities) identities = NULL;
+  LbCalibrationForecast forecast;
+  guint64 exposures;
+  double duration_s;
 
   lb_bench_begin_run (bench, run->ordinal);
   describe_bench (run->result, bench, cancellable);
   note_needed (run->result, run->context.in_force, run->step);
+  lb_calibration_forecast (bench, run->context.in_force, run->step->name, &forecast);
   lb_calibration_report_progress (&run->context, 0, NULL, NULL, NULL);
   if (!run->step->measure (&run->context, run->result, cancellable, error))
     return FALSE;
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
 
+  exposures = lb_bench_get_exposures (bench) - begin_exposures;
+  duration_s = 1e-6 * (double) (lb_clock_now_us (lb_bench_get_clock (bench)) - begin_us);
+  note_forecast (run->result, &forecast, exposures, duration_s);
   identities = lb_bench_dup_identities (bench);
-  lb_calibration_seal (run->result, g_get_real_time (),
-                       1e-6 * (double) (lb_clock_now_us (lb_bench_get_clock (bench)) - begin_us),
-                       lb_bench_get_exposures (bench) - begin_exposures, identities);
+  lb_calibration_seal (run->result, g_get_real_time (), duration_s, exposures, identities);
   lb_calibration_report_progress (&run->context, 1, NULL, NULL, NULL);
   return TRUE;
 }

@@ -108,6 +108,13 @@ typedef struct
 void lb_calibration_report_progress (
     LbCalibrationContext *context, double fraction, const char *message, LbFigure *figure, LbFrame *frame);
 
+/* What a step will take: frames, and bench time. */
+typedef struct
+{
+  guint64 exposures;
+  double seconds;
+} LbCalibrationForecast;
+
 /* One file a step, one row here. */
 typedef struct
 {
@@ -118,6 +125,8 @@ typedef struct
   double max_age_s;
   gboolean only_checks; /* it tells how good the others are; products can do without */
   gboolean optional; /* without it the setup file's nominal values are used; a failed one stands in the way */
+  /* On a connected bench of which nothing is known but its setup. Adds to @forecast. */
+  void (*forecast) (LbBench *bench, LbCalibrationForecast *forecast);
   /* In the worker. Fills @result; FALSE with @error if it could not measure. */
   gboolean (*measure) (LbCalibrationContext *context,
                        LbCalibration *result,
@@ -158,6 +167,16 @@ lb_calibration_set_make_model (LbCalibrationSet *self, LbBench *bench, gboolean 
 /* Has the bench wait for what the step Timing has measured, as far as it is in
  * force, else for the nominal times. */
 void lb_calibration_set_apply_timing (LbCalibrationSet *self, LbBench *bench);
+
+/* Names under which the values of a result hold the forecast of it. */
+#define LB_CALIBRATION_EXPOSURES_FORECAST "exposures_forecast"
+#define LB_CALIBRATION_DURATION_FORECAST "duration_forecast"
+
+/* Of one step; the last result of it, if there is one in @set, tells. */
+gboolean lb_calibration_forecast (LbBench *bench,
+                                  LbCalibrationSet *set,
+                                  const char *step,
+                                  LbCalibrationForecast *forecast);
 
 /* Runs one step: checks what it needs, measures in the bench's worker, seals
  * the result, puts it in force unless it failed. Blocks (not in M, not in the

@@ -33,6 +33,8 @@ typedef struct
 /* Which cell stands at @place of @cell, or -1 where there is none of the field. */
 gint64 lb_leak_neighbour (const LbCellProbe *probe, guint32 cell, guint place);
 guint lb_leak_zone (const LbCellProbe *probe, guint32 cell);
+/* Frames that lb_leak_kernel_measure() takes of a field of @cells, and their @patterns. */
+double lb_leak_kernel_forecast (double cells, guint *patterns);
 /* Measures it by lattices that are out of step on the two planes. */
 gboolean
 lb_leak_kernel_measure (LbLeakKernel *self, LbCellProbe *probe, GCancellable *cancellable, GError **error);

@@ -134,14 +134,26 @@ lattice_sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer dat
   return TRUE;
 }
 
+/* As many in each fold. */
+static guint
+find_frames (double cells)
+{
+  return FOLDS * ((guint) CLAMP (ceil (CELLS_WANTED / cells), FRAMES_MIN, FRAMES_MAX) / FOLDS);
+}
+
+double
+lb_leak_kernel_forecast (double cells, guint *patterns)
+{
+  *patterns = N_TAGS;
+  return find_frames (cells) * N_WEIGHTS * (DARK_FACTOR + LB_CELLS_PHASES);
+}
+
 /* The slow weight plane changes least. */
 static GArray *
 plan_shots (const LatticeWork *work)
 {
   GArray *shots = g_array_new (FALSE, TRUE, sizeof (LbCaptureShot));
-  const double wanted = ceil (CELLS_WANTED / work->probe->layout->n_tiles);
-  /* As many in each fold. */
-  const guint frames = FOLDS * ((guint) CLAMP (wanted, FRAMES_MIN, FRAMES_MAX) / FOLDS);
+  const guint frames = find_frames (work->probe->layout->n_tiles);
 
   for (guint weight = 0; weight < N_WEIGHTS; weight++)
     for (guint source = 0; source < N_SOURCES; source++)

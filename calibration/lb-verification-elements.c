@@ -123,6 +123,18 @@ plan_shots (void)
   return shots;
 }
 
+double
+lb_verification_elements_forecast (guint *patterns)
+{
+  g_autoptr (GArray) shots = plan_shots ();
+  double frames = 0;
+
+  for (guint i = 0; i < shots->len; i++)
+    frames += g_array_index (shots, LbCaptureShot, i).frames;
+  *patterns = shots->len;
+  return frames;
+}
+
 /* Light of a lattice's cell, wherever around it that lands. */
 static double
 lattice_light (const ElementWork *work, guint half, guint32 cell)

@@ -38,6 +38,8 @@ gboolean lb_verification_elements_measure (LbVerificationElements *self,
                                            LbCalibrationContext *context,
                                            GCancellable *cancellable,
                                            GError **error);
+/* Frames that it takes, and their patterns. */
+double lb_verification_elements_forecast (guint *patterns);
 void lb_verification_elements_clear (LbVerificationElements *self);
 /* Error of a table at @value (0..1) of its zone, and of its floor there. */
 double lb_verification_table_error (const LbVerificationElements *self,

@@ -544,6 +544,24 @@ measure_alignment (LbCalibrationContext *context,
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  double frames = 3;
+
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    {
+      g_auto (LbStripes) stripes = { 0 };
+      LbModulatorCaps plane;
+
+      if (!lb_bench_get_modulator_caps (bench, role, &plane))
+        return;
+      lb_stripes_init (&stripes, plane.width, plane.height, LB_LEVELS - 1, 1, 1);
+      frames += lb_stripes_count (&stripes);
+    }
+  lb_calibration_forecast_add (forecast, bench, (guint) frames, frames, 0, 1);
+}
+
 const LbCalibrationStep lb_calibration_step_alignment = {
   .name = "alignment",
   .title = N_ ("Alignment"),
@@ -552,5 +570,6 @@ const LbCalibrationStep lb_calibration_step_alignment = {
           "each other, whatever the flip, turn and magnification"),
   .needs = { "dark", NULL },
   .max_age_s = 12 * 3600,
+  .forecast = forecast,
   .measure = measure_alignment,
 };

@@ -321,6 +321,12 @@ measure_background (LbCalibrationContext *context,
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  lb_calibration_forecast_add (forecast, bench, 5, 1 + DARK_FRAMES + 3 * CORNER_FRAMES + MIXED_FRAMES, 0, 1);
+}
+
 const LbCalibrationStep lb_calibration_step_background = {
   .name = "background",
   .title = N_ ("Background"),
@@ -328,5 +334,6 @@ const LbCalibrationStep lb_calibration_step_background = {
                      "macropixel, and tests that light is the product of both planes"),
   .needs = { "dark", "alignment", "response", NULL },
   .max_age_s = 12 * 3600,
+  .forecast = forecast,
   .measure = measure_background,
 };

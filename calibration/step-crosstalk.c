@@ -313,6 +313,18 @@ measure_crosstalk (LbCalibrationContext *context,
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  const guint macropixel = lb_setup_get_optics (lb_bench_get_setup (bench))->macropixel;
+  const guint margins = MIN ((macropixel + 1) / 2, MARGINS_MAX);
+  guint patterns;
+  const double frames = lb_leak_kernel_forecast (lb_calibration_forecast_cells (bench), &patterns);
+
+  lb_calibration_forecast_add (forecast, bench, patterns + margins * (1 + N_TAGS),
+                               1 + frames + margins * (1 + N_TAGS * FRAMES), 0, 1);
+}
+
 const LbCalibrationStep lb_calibration_step_crosstalk = {
   .name = "crosstalk",
   .title = N_ ("Crosstalk"),
@@ -321,5 +333,6 @@ const LbCalibrationStep lb_calibration_step_crosstalk = {
   .needs = { "dark", "alignment", "response", "flat-field", NULL },
   .max_age_s = 12 * 3600,
   .only_checks = TRUE,
+  .forecast = forecast,
   .measure = measure_crosstalk,
 };

@@ -481,6 +481,19 @@ measure_dark (LbCalibrationContext *context, LbCalibration *result, GCancellable
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  g_autoptr (GArray) shots = plan_shots (bench);
+
+  for (guint i = 0; i < shots->len; i++)
+    {
+      const LbCaptureShot *shot = &g_array_index (shots, LbCaptureShot, i);
+
+      lb_calibration_forecast_add (forecast, bench, 0, shot->frames, shot->exposure_us, 1);
+    }
+}
+
 const LbCalibrationStep lb_calibration_step_dark = {
   .name = "dark",
   .title = N_ ("Dark"),
@@ -488,5 +501,6 @@ const LbCalibrationStep lb_calibration_step_dark = {
                      "they are taken out of every frame"),
   .needs = { NULL },
   .max_age_s = 12 * 3600,
+  .forecast = forecast,
   .measure = measure_dark,
 };

@@ -417,6 +417,17 @@ measure_flat_field (LbCalibrationContext *context,
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  /* Of each phase of the lattices, where a macropixel gives some 20,000 electrons a frame. */
+  const double source = SOURCE_FRAMES_MAX / 2, both = source / 2;
+  const double frames =
+      2 + FRAMES_MIN + (DARK_FACTOR + LB_CELLS_PHASES) * source + (2 + LB_CELLS_PHASES) * both;
+
+  lb_calibration_forecast_add (forecast, bench, N_UNIFORM + 2 * (1 + LB_CELLS_PHASES), frames, 0, 1);
+}
+
 const LbCalibrationStep lb_calibration_step_flat_field = {
   .name = "flat-field",
   .title = N_ ("Flat field"),
@@ -424,5 +435,6 @@ const LbCalibrationStep lb_calibration_step_flat_field = {
                      "out"),
   .needs = { "dark", "alignment", "response", "background", NULL },
   .max_age_s = 12 * 3600,
+  .forecast = forecast,
   .measure = measure_flat_field,
 };

@@ -23,6 +23,8 @@
 /* Frames after a change of the set point that are not used: the source settles. */
 #define SKIPPED 1
 #define CLIPPED_MAX 0.001
+/* A reading of the power meter, for the forecast. */
+#define METER_S 0.05
 
 /* One set point, for some frames. */
 typedef struct
@@ -474,6 +476,20 @@ measure (LbCalibrationContext *context, LbCalibration *result, GCancellable *can
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  const gboolean has_source = lb_bench_get_device (bench, LB_ROLE_LIGHT) != NULL;
+  const guint readings = 2 * SERIES + (has_source ? 2 * LEVELS : 0);
+  const double frames = 2 * SERIES * (SERIES_FRAMES + SKIPPED) + DARK_FRAMES + SKIPPED +
+                        (has_source ? 2 * LEVELS * (LEVEL_FRAMES + SKIPPED) : 0);
+
+  lb_calibration_forecast_add (forecast, bench, 1, 2, 0, 1);
+  lb_calibration_forecast_add (forecast, bench, 0, frames, 0, 0.25);
+  if (lb_bench_get_device (bench, LB_ROLE_POWER_METER) != NULL)
+    forecast->seconds += readings * METER_S;
+}
+
 const LbCalibrationStep lb_calibration_step_light = {
   .name = "light",
   .title = N_ ("Light"),
@@ -482,5 +498,6 @@ const LbCalibrationStep lb_calibration_step_light = {
   .needs = { "dark", NULL },
   .max_age_s = 12 * 3600,
   .optional = TRUE,
+  .forecast = forecast,
   .measure = measure,
 };

@@ -27,6 +27,8 @@ static const double fills[] = { 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9 };
 #define OVERFLOW_FRAMES 2
 #define EFFICIENCY_FRAMES 8
 #define EXPOSURE_MAX_US 400000.0
+/* Part of the sensor that is lit, for the forecast. */
+#define LIT_SHARE 0.6
 /* Planck's constant times the speed of light (SI, exact), J m. */
 #define PHOTON_ENERGY_M 1.98644586e-25
 
@@ -546,6 +548,21 @@ measure (LbCalibrationContext *context, LbCalibration *result, GCancellable *can
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  LbCameraCaps camera;
+  double pairs;
+
+  if (!lb_bench_get_camera_caps (bench, &camera))
+    return;
+  pairs =
+      CLAMP (ceil (DIFFERENCES_WANTED / (LIT_SHARE * camera.width * camera.height)), PAIRS_MIN, PAIRS_MAX);
+  lb_calibration_forecast_add (forecast, bench, 1, 2 + N_FILLS * 2 * pairs + OVERFLOW_FRAMES, 0, 1);
+  if (lb_bench_get_device (bench, LB_ROLE_POWER_METER) != NULL)
+    lb_calibration_forecast_add (forecast, bench, 3, 3 * EFFICIENCY_FRAMES, 0, 1);
+}
+
 const LbCalibrationStep lb_calibration_step_photon_transfer = {
   .name = "photon-transfer",
   .title = N_ ("Photon transfer"),
@@ -555,5 +572,6 @@ const LbCalibrationStep lb_calibration_step_photon_transfer = {
   .needs = { "dark", NULL },
   .max_age_s = 30 * 24 * 3600,
   .optional = TRUE,
+  .forecast = forecast,
   .measure = measure,
 };

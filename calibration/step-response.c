@@ -454,6 +454,19 @@ measure_response (LbCalibrationContext *context,
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  const double zone = lb_calibration_forecast_cells (bench) / ZONES;
+  /* As find_frames(), for speckle and the light of the zone alone. */
+  const double planned =
+      CLAMP (ceil (2 * CELL_SPECKLE * CELL_SPECKLE / zone / (ZONE_NOISE * ZONE_NOISE)), 1, FRAMES_MAX);
+  const double patterns = 2 * (N_LEVELS - 2) + N_CHECKS + 4;
+
+  lb_calibration_forecast_add (forecast, bench, (guint) patterns + 1,
+                               2 + planned * (patterns + 4 * (CORNER_FACTOR - 1)), 0, 1);
+}
+
 const LbCalibrationStep lb_calibration_step_response = {
   .name = "response",
   .title = N_ ("Response"),
@@ -462,5 +475,6 @@ const LbCalibrationStep lb_calibration_step_response = {
           "let through when dark"),
   .needs = { "dark", "alignment", NULL },
   .max_age_s = 12 * 3600,
+  .forecast = forecast,
   .measure = measure_response,
 };

@@ -18,6 +18,9 @@
 #define FRAMES_MAX 1000
 /* Tries with longer or shorter frames, until they fit to what is found. */
 #define TRIES_MAX 6
+#define TRIES_USUAL 4
+/* Frames of few rows in a period of the camera, for the forecast. */
+#define FRAMES_A_PERIOD 16
 /* Settling that is faster than that many frames, or not clear to that share in every
  * step, is found from all steps together, in up to so many rounds. */
 #define FRAMES_RESOLVED 3.0
@@ -479,6 +482,33 @@ measure (LbCalibrationContext *context, LbCalibration *result, GCancellable *can
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  const LbSetupOptics *optics = lb_setup_get_optics (lb_bench_get_setup (bench));
+  LbCameraCaps camera;
+
+  if (!lb_bench_get_camera_caps (bench, &camera))
+    return;
+  for (guint role = LB_ROLE_SOURCE; role <= LB_ROLE_WEIGHT; role++)
+    {
+      const double expected_us =
+          role == LB_ROLE_SOURCE ? optics->source_settling_us : optics->weight_settling_us;
+      const double frame_us =
+          MAX (expected_us / FRAMES_IN_SETTLING, camera.frame_period_us / FRAMES_A_PERIOD);
+      const guint follows =
+          TRIES_USUAL + N_STEPS * (expected_us > FRAMES_RESOLVED * frame_us * 2 ? 1 : ROUNDS_MAX);
+      LbModulatorCaps plane;
+      double frames;
+
+      if (!lb_bench_get_modulator_caps (bench, role, &plane) || !(plane.rate_hz > 0))
+        continue;
+      frames = CLAMP ((G_USEC_PER_SEC / plane.rate_hz + BEYOND * expected_us) / frame_us + FRAMES_BEFORE, 24,
+                      FRAMES_MAX);
+      lb_calibration_forecast_add (forecast, bench, 2 * follows, follows * frames, frame_us, 0);
+    }
+}
+
 const LbCalibrationStep lb_calibration_step_timing = {
   .name = "timing",
   .title = N_ ("Timing"),
@@ -488,5 +518,6 @@ const LbCalibrationStep lb_calibration_step_timing = {
   .needs = { "dark", NULL },
   .max_age_s = 7 * 24 * 3600,
   .optional = TRUE,
+  .forecast = forecast,
   .measure = measure,
 };

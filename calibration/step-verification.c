@@ -16,6 +16,8 @@
 #define SWEEP_COUNT 200u
 #define BEFORE_COUNT 100u
 #define GROUPS_MAX 24
+/* Macropixels of a tile beside its elements, for the forecast. */
+#define SLOT_BORDER 12
 
 /* Products of each length; those of the first lengths alone are over 1,000. */
 static const struct
@@ -466,6 +468,35 @@ measure_verification (LbCalibrationContext *context,
   return TRUE;
 }
 
+static void
+forecast (LbBench *bench, LbCalibrationForecast *forecast)
+{
+  const double cells = lb_calibration_forecast_cells (bench);
+  guint patterns;
+  double frames = 1 + lb_verification_elements_forecast (&patterns);
+
+  for (guint i = 0; i < G_N_ELEMENTS (lengths); i++)
+    for (Kind kind = KIND_SIGNED; kind <= KIND_SWEEP; kind++)
+      {
+        const guint tiles = kind == KIND_POSITIVE ? 1 : 2;
+        const double slots = MAX (floor (cells / (tiles * (lengths[i].length + SLOT_BORDER))), 1);
+        const guint groups =
+            kind != KIND_SWEEP ? 1 : (lengths[i].length == JUDGED_LENGTH ? G_N_ELEMENTS (sweep) : 0);
+        const double count = kind != KIND_SWEEP ? MIN (lengths[i].count, PATTERNS_MAX * slots)
+                                                : CLAMP (slots, SWEEP_COUNT / 2, SWEEP_COUNT);
+        /* Those with nominal values as well; both signs of x. */
+        const double shown =
+            groups * tiles *
+            (ceil (count / slots) + (kind == KIND_SIGNED ? ceil (MIN (count, BEFORE_COUNT) / slots) : 0));
+
+        if (cells < lengths[i].length * tiles)
+          continue;
+        patterns += (guint) shown + 2 * groups;
+        frames += shown * LB_VERIFICATION_REPEATS + 17 * groups * (kind == KIND_SIGNED ? 2 : 1);
+      }
+  lb_calibration_forecast_add (forecast, bench, patterns, frames, 0, 1);
+}
+
 const LbCalibrationStep lb_calibration_step_verification = {
   .name = "verification",
   .title = N_ ("Verification"),
@@ -474,5 +505,6 @@ const LbCalibrationStep lb_calibration_step_verification = {
   .needs = { "dark", "alignment", "response", "background", "flat-field", NULL },
   .max_age_s = 12 * 3600,
   .only_checks = TRUE,
+  .forecast = forecast,
   .measure = measure_verification,
 };

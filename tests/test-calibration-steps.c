@@ -632,6 +632,33 @@ test_repeats (void)
   g_assert_cmpfloat (residual[0], ==, residual[1]);
 }
 
+/* Of each step the forecast comes near what it takes; the next one is what it took. */
+static void
+test_forecast (void)
+{
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 1, NULL);
+
+  for (const LbCalibrationStep *const *step = lb_calibration_steps_get (); *step != NULL; step++)
+    {
+      LbCalibrationForecast before, after;
+      LbCalibration *result;
+
+      g_assert_true (lb_calibration_forecast (world->bench, world->set, (*step)->name, &before));
+      result = calibration_world_run (world, (*step)->name);
+      g_assert_cmpfloat (before.seconds, >, 0.5 * lb_calibration_get_duration_s (result));
+      g_assert_cmpfloat (before.seconds, <, 2 * lb_calibration_get_duration_s (result));
+      g_assert_cmpuint (before.exposures, >, lb_calibration_get_exposures (result) / 2);
+      g_assert_cmpuint (before.exposures, <, 2 * lb_calibration_get_exposures (result));
+      g_assert_cmpfloat (calibration_get_value (result, LB_CALIBRATION_DURATION_FORECAST), ==,
+                         before.seconds);
+      g_assert_cmpfloat (calibration_get_value (result, LB_CALIBRATION_EXPOSURES_FORECAST), ==,
+                         (double) before.exposures);
+      g_assert_true (lb_calibration_forecast (world->bench, world->set, (*step)->name, &after));
+      g_assert_cmpfloat (after.seconds, ==, lb_calibration_get_duration_s (result));
+      g_assert_cmpuint (after.exposures, ==, lb_calibration_get_exposures (result));
+    }
+}
+
 static void
 add_world_tests (const Case *which)
 {
@@ -672,6 +699,7 @@ add_own_tests (void)
   g_test_add_func ("/calibration/steps/a-step-says-what-it-needs", test_needs);
   g_test_add_func ("/calibration/steps/a-cancelled-step-leaves-the-earlier-result", test_cancel);
   g_test_add_func ("/calibration/steps/the-same-seed-gives-the-same-result", test_repeats);
+  g_test_add_func ("/calibration/steps/a-forecast-comes-near", test_forecast);
 }
 
 int

@@ -2,9 +2,11 @@
 #include "lb-calibrate-page.h"
 
 #include <glib/gi18n.h>
+#include <lb-workflow.h>
 
 #include "lb-calibration-history.h"
 #include "lb-figure-grid.h"
+#include "lb-format.h"
 #include "lb-quantity-list.h"
 #include "lb-step-row.h"
 
@@ -20,6 +22,7 @@ struct _LbCalibratePage
   GtkWidget *all_button;
   GtkWidget *due_button;
   GtkWidget *abort_button;
+  GtkLabel *forecast;
   GtkProgressBar *progress;
   GtkListBox *list;
   GtkLabel *title;
@@ -153,6 +156,26 @@ is_any_due (LbCalibratePage *self)
   return FALSE;
 }
 
+/* Of all steps, on a bench that could take them now. */
+static void
+show_forecast (LbCalibratePage *self)
+{
+  LbBench *bench = lb_console_get_bench (self->console);
+  LbCalibrationSet *set = lb_console_get_calibrations (self->console);
+  g_autofree char *seconds = NULL;
+  g_autofree char *text = NULL;
+  LbCalibrationForecast forecast;
+
+  gtk_widget_set_visible (GTK_WIDGET (self->forecast), set != NULL && lb_console_is_ready (self->console));
+  if (set == NULL || !lb_console_is_ready (self->console))
+    return;
+  lb_workflow_forecast_calibration (bench, set, NULL, &forecast);
+  seconds = lb_format_seconds (forecast.seconds);
+  text = g_strdup_printf (_ ("Forecast: %llu exposures, %s of bench time"),
+                          (unsigned long long) forecast.exposures, seconds);
+  gtk_label_set_text (self->forecast, text);
+}
+
 static void
 show_all (LbCalibratePage *self)
 {
@@ -163,6 +186,7 @@ show_all (LbCalibratePage *self)
   gtk_widget_set_sensitive (self->due_button, ready && is_any_due (self));
   gtk_widget_set_sensitive (self->abort_button, running);
   gtk_widget_set_visible (GTK_WIDGET (self->progress), running);
+  show_forecast (self);
   show_rows (self);
   show_selected (self);
 }
@@ -269,6 +293,7 @@ lb_calibrate_page_class_init (LbCalibratePageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, all_button);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, due_button);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, abort_button);
+  gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, forecast);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, progress);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, list);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, title);

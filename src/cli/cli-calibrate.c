@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <glib/gi18n.h>
 
+#include <math.h>
+
 #include "cli.h"
 
 static void
@@ -23,6 +25,12 @@ print_json (const CliPlace *place, const GPtrArray *results)
       cli_json_text (builder, "unit", lb_calibration_get_unit (result));
       cli_json_number (builder, "duration_s", lb_calibration_get_duration_s (result));
       cli_json_number (builder, "exposures", lb_calibration_get_exposures (result));
+      cli_json_number (
+          builder, "duration_forecast_s",
+          lb_quantities_get (lb_calibration_values (result), LB_CALIBRATION_DURATION_FORECAST, NAN));
+      cli_json_number (
+          builder, "exposures_forecast",
+          lb_quantities_get (lb_calibration_values (result), LB_CALIBRATION_EXPOSURES_FORECAST, NAN));
       cli_json_text (builder, "message", lb_calibration_get_message (result));
       cli_json_text (builder, "hash", lb_calibration_get_hash (result));
       json_builder_set_member_name (builder, "values");
@@ -46,13 +54,15 @@ print_plain (const CliPlace *place, const GPtrArray *results)
       g_autofree char *residual = cli_format_number (lb_calibration_get_residual (result));
       g_autofree char *limit = cli_format_number (lb_calibration_get_limit (result));
       g_autofree char *duration = cli_format_number (lb_calibration_get_duration_s (result));
+      g_autofree char *forecast = cli_format_number (
+          lb_quantities_get (lb_calibration_values (result), LB_CALIBRATION_DURATION_FORECAST, NAN));
       const char *unit = lb_calibration_get_unit (result);
       const char *space = unit[0] != '\0' ? " " : "";
 
       g_print ("step: %s\n", lb_calibration_get_step (result));
       g_print ("  verdict: %s\n", lb_verdict_get_name (lb_calibration_get_verdict (result)));
       g_print ("  residual: %s%s%s\n  limit: %s%s%s\n", residual, space, unit, limit, space, unit);
-      g_print ("  duration_s: %s s\n", duration);
+      g_print ("  duration_s: %s s\n  duration_forecast_s: %s s\n", duration, forecast);
       g_print ("  message: %s\n", lb_calibration_get_message (result));
     }
   if (results->len > 0)

@@ -410,7 +410,16 @@ gboolean
 cli_run_calibration (Cli *cli, CliPlace *place, const char *const *steps, GPtrArray *results, GError **error)
 {
   g_auto (CliProgress) progress = { NULL };
+  g_autofree char *seconds = NULL;
+  LbCalibrationForecast forecast;
 
+  lb_workflow_forecast_calibration (place->bench, place->calibrations, steps, &forecast);
+  seconds = g_strdup_printf ("%.0f s", forecast.seconds);
+  if (forecast.exposures > 0)
+    g_printerr (_ ("Forecast: %llu exposures, %s of bench time"), (unsigned long long) forecast.exposures,
+                seconds);
+  if (forecast.exposures > 0)
+    g_printerr ("\n");
   cli_progress_init (&progress);
   return lb_workflow_calibrate (place->bench, place->calibrations, place->session, steps, results,
                                 cli_calibration_progress_cb, &progress, cli->cancellable, error);

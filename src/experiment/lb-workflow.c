@@ -184,6 +184,29 @@ lb_workflow_calibrate (LbBench *bench,
   return TRUE;
 }
 
+void
+lb_workflow_forecast_calibration (LbBench *bench,
+                                  LbCalibrationSet *set,
+                                  const char *const *steps,
+                                  LbCalibrationForecast *forecast)
+{
+  const LbCalibrationStep *const *all = lb_calibration_steps_get ();
+
+  g_return_if_fail (LB_IS_BENCH (bench) && LB_IS_CALIBRATION_SET (set));
+
+  *forecast = (LbCalibrationForecast){ 0 };
+  for (guint i = 0; all[i] != NULL; i++)
+    {
+      LbCalibrationForecast one;
+
+      if (!is_wanted (all[i], set, bench, steps))
+        continue;
+      lb_calibration_forecast (bench, set, all[i]->name, &one);
+      forecast->exposures += one.exposures;
+      forecast->seconds += one.seconds;
+    }
+}
+
 /* Whether @set has one of that step which is newer. */
 static gboolean
 is_superseded (LbCalibrationSet *set, LbCalibration *calibration)

@@ -25,6 +25,12 @@ gboolean lb_workflow_calibrate (LbBench *bench,
                                 GCancellable *cancellable,
                                 GError **error);
 
+/* What that will take, of the steps that would be run now. Any thread; a connected bench. */
+void lb_workflow_forecast_calibration (LbBench *bench,
+                                       LbCalibrationSet *set,
+                                       const char *const *steps,
+                                       LbCalibrationForecast *forecast);
+
 /* The set in force for a bench: results in @session (newest of each step, those
  * of the same devices) and, where it has none, the store's. Its timing is in force
  * on the bench then. */
