@@ -27,8 +27,9 @@ static const double fills[] = { 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9 };
 #define OVERFLOW_FRAMES 2
 #define EFFICIENCY_FRAMES 8
 #define EXPOSURE_MAX_US 400000.0
-/* Part of the sensor that is lit, for the forecast. */
+/* Part of the sensor that is lit, and mean exposure in terms of the usual one, for the forecast. */
 #define LIT_SHARE 0.6
+#define MEAN_EXPOSURE 4
 /* Planck's constant times the speed of light (SI, exact), J m. */
 #define PHOTON_ENERGY_M 1.98644586e-25
 
@@ -558,7 +559,9 @@ forecast (LbBench *bench, LbCalibrationForecast *forecast)
     return;
   pairs =
       CLAMP (ceil (DIFFERENCES_WANTED / (LIT_SHARE * camera.width * camera.height)), PAIRS_MIN, PAIRS_MAX);
-  lb_calibration_forecast_add (forecast, bench, 1, 2 + N_FILLS * 2 * pairs + OVERFLOW_FRAMES, 0, 1);
+  lb_calibration_forecast_add (forecast, bench, 1, 2 + N_FILLS * 2 * pairs + OVERFLOW_FRAMES,
+                               MEAN_EXPOSURE * lb_setup_get_optics (lb_bench_get_setup (bench))->exposure_us,
+                               1);
   if (lb_bench_get_device (bench, LB_ROLE_POWER_METER) != NULL)
     lb_calibration_forecast_add (forecast, bench, 3, 3 * EFFICIENCY_FRAMES, 0, 1);
 }

@@ -505,7 +505,8 @@ forecast (LbBench *bench, LbCalibrationForecast *forecast)
         continue;
       frames = CLAMP ((G_USEC_PER_SEC / plane.rate_hz + BEYOND * expected_us) / frame_us + FRAMES_BEFORE, 24,
                       FRAMES_MAX);
-      lb_calibration_forecast_add (forecast, bench, 2 * follows, follows * frames, frame_us, 0);
+      /* Each looks for the level before, and for where the plane is seen. */
+      lb_calibration_forecast_add (forecast, bench, 4 * follows, follows * frames, frame_us, 0);
     }
 }
 
