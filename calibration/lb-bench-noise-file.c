@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define FORMAT "lightbench-noise-model"
-#define VERSION 1
+#define VERSION 2
 #define KNOTS_MAX 256
 /* Larger than any file of ours: what is longer is not one. */
 #define SIZE_MAX_BYTES (1024 * 1024)
@@ -27,7 +27,6 @@ static const Field model_fields[] = {
   { "path_transmission", G_STRUCT_OFFSET (LbBenchNoiseModel, path_transmission), 1e-6, 1 },
   { "source_floor", G_STRUCT_OFFSET (LbBenchNoiseModel, source_floor), 0, 0.9 },
   { "weight_floor", G_STRUCT_OFFSET (LbBenchNoiseModel, weight_floor), 0, 0.9 },
-  { "dimming", G_STRUCT_OFFSET (LbBenchNoiseModel, dimming), 1e-3, 10 },
 };
 
 static const Field knot_fields[] = {
@@ -37,6 +36,10 @@ static const Field knot_fields[] = {
   { "systematic", G_STRUCT_OFFSET (LbNoiseKnot, systematic), 0, 100 },
   { "bias", G_STRUCT_OFFSET (LbNoiseKnot, bias), -100, 100 },
   { "background", G_STRUCT_OFFSET (LbNoiseKnot, background), 0, 100 },
+  { "dimming", G_STRUCT_OFFSET (LbNoiseKnot, dimming), 1e-3, 10 },
+  { "reference", G_STRUCT_OFFSET (LbNoiseKnot, reference), 1e-6, 1e12 },
+  { "reference_variance", G_STRUCT_OFFSET (LbNoiseKnot, reference_variance), 0, 1e12 },
+  { "frame_photons", G_STRUCT_OFFSET (LbNoiseKnot, frame_photons), 1e-6, 1e12 },
 };
 
 static gboolean fail (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);

@@ -10,9 +10,10 @@ G_BEGIN_DECLS
 /*
  * LbBenchNoiseModel: what a bench does to dot products, as fitted by the step
  * verification (optics.md, "Noise model of the bench"): shot noise with the
- * light that each dot product has, read noise, a Gaussian in proportion to the
- * means of the passes, and a systematic part that stays with the tile. It is
- * kept in a JSON file. Immutable.
+ * light that each dot product has, that of the reference patches by which the
+ * light is known, read noise of as many frames as the light takes, a Gaussian in
+ * proportion to the means of the passes, and a systematic part that stays with
+ * the tile. It is kept in a JSON file. Immutable.
  */
 typedef struct _LbBenchNoiseModel LbBenchNoiseModel;
 

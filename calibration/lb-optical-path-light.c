@@ -118,6 +118,7 @@ divide (const LbOpticsModel *model, const LbCameraCaps *caps, double needed_us, 
     limit = CLAMP (usable_electrons (model) / peak_per_us, shortest, longest);
   light.frames = (guint) CLAMP (ceil (needed_us / limit), 1, 65535);
   light.exposure_us = CLAMP (needed_us / light.frames, shortest, longest);
+  light.longest_us = limit;
   return light;
 }
 
@@ -144,7 +145,7 @@ lb_path_forecast_light (const LbPathPlan *plan,
   double needed_us;
 
   if (!(model->light_per_us > 0))
-    return (LbPathLight){ 0, usual_exposure_us, 1 };
+    return (LbPathLight){ 0, usual_exposure_us, 1, usual_exposure_us };
   needed_us = find_wanted (plan, photons_per_mac) / model->light_per_us;
   /* The light is lowered then. */
   if (needed_us < caps->exposure_min_us)

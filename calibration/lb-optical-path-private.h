@@ -89,6 +89,7 @@ typedef struct
   double level; /* of the light source; 0: the setup's usual one */
   double exposure_us;
   guint frames;
+  double longest_us; /* a frame that long does not saturate, and the camera can take it */
 } LbPathLight;
 
 /* One product on its way. */

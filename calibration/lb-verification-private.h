@@ -92,6 +92,18 @@ extern const char *const lb_share_names[LB_N_SHARES];
 #define LB_VERIFICATION_REPEATS 8
 #define LB_VERIFICATION_LIGHTS 8
 
+/* What the noise model is told of the tiles of a layout, means over them. */
+typedef struct
+{
+  double dimming;                        /* c0 */
+  double background;                     /* stray light of an element, y of the forward model */
+  double floors[2];                      /* of source and weight plane */
+  double reference;                      /* gain of the bright patches, in sum */
+  double lights[LB_VERIFICATION_LIGHTS]; /* quantiles of gain times c0 over its mean */
+} LbVerificationTiles;
+
+void lb_verification_describe_tiles (const LbLayout *layout, LbVerificationTiles *tiles);
+
 /**
  * LbVerificationGroup: products of one length, sign and light.
  * @measured: (count, LB_VERIFICATION_REPEATS), output units; NAN: not usable
@@ -113,10 +125,10 @@ typedef struct
   double pass_scale;
   double photons_per_mac, electrons_per_mac;
   double tile_read_noise2; /* electrons squared of a tile, a frame */
-  double dimming;          /* c0, mean over the tiles */
-  double background;       /* stray light of an element, mean over the tiles, y of the forward model */
-  double floors[2];        /* of source and weight plane, mean over the tiles */
-  double lights[LB_VERIFICATION_LIGHTS]; /* quantiles of the tiles' gain */
+  double reference_noise2; /* electrons squared of their sum, a frame */
+  double frame_photons;    /* photons per MAC that one frame takes */
+  guint frames;            /* of a repeat */
+  LbVerificationTiles tiles;
   guint64 unusable;
   /* The split. */
   LbFiguresOfMerit figures;
@@ -139,6 +151,13 @@ gboolean lb_verification_group_measure (LbVerificationGroup *self,
                                         GError **error);
 /* Figures of merit and shares, from what was measured. */
 void lb_verification_group_split (LbVerificationGroup *self);
+
+/* The array "noise": the noise model's knots (lb-bench-noise-model-private.h), of the
+ * groups' lengths and some between. NULL with @error if there is no room for one. */
+LbMatrix *lb_verification_fit_noise (const LbVerificationGroup *const *groups,
+                                     guint count,
+                                     LbOpticsModel *model,
+                                     GError **error);
 
 /* Columns of the array "groups" of a verification, a row a group; followed by the shares. */
 enum

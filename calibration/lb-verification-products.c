@@ -228,6 +228,16 @@ count_light (GroupRun *run, guint tile, const TilePass *pass)
   run->tiles++;
 }
 
+/* Read noise and rounding of the bright patches' sum in one frame, electrons squared. */
+static double
+find_reference_noise2 (const GroupRun *run)
+{
+  const LbOpticsModel *model = run->model;
+
+  return run->layout->bright_pixels *
+         (model->read_noise * model->read_noise + model->electrons_per_dn * model->electrons_per_dn / 12);
+}
+
 /* Variances of a slot in one repeat (optics.md, "Forward model and decode", Var
  * r_t; read and row noise as measured without light). */
 static void
@@ -239,8 +249,6 @@ add_variances (GroupRun *run, const TilePass *passes, guint tile, guint n_passes
   const double frames = run->path.light.frames, share = 1.0 / group->count / LB_VERIFICATION_REPEATS;
   const double step2 = model->electrons_per_dn * model->electrons_per_dn / 12;
   const double bright = MAX (run->sum->bright_electrons, 1);
-  const double bright_pixels =
-      layout->bright_pixels * (model->read_noise * model->read_noise + step2) * frames;
   double product = 1, common = 0;
   guint pixels = 0;
 
@@ -257,7 +265,7 @@ add_variances (GroupRun *run, const TilePass *passes, guint tile, guint n_passes
   group->variance[LB_RANDOM_CONVERTER] += share * frames * pixels * step2 * product;
   group->variance[LB_RANDOM_READ] += share * frames * (run->slot_noise2 - pixels * step2) * product;
   group->variance[LB_RANDOM_REFERENCE] +=
-      share * common * common * (bright + bright_pixels) / bright / bright;
+      share * common * common * (bright + group->reference_noise2 * frames) / bright / bright;
   if (run->elements != NULL)
     group->variance[LB_RANDOM_JITTER] += share * common * common * pow (run->elements->speckle, 2) / frames /
                                          MAX (layout->bright_cells->len, 1);
@@ -345,28 +353,20 @@ take_frame (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
   return TRUE;
 }
 
-/* What the noise model is told of the tiles. */
+/* What the noise model is told of the group. */
 static void
-describe_tiles (GroupRun *run)
+describe_light (GroupRun *run)
 {
   LbVerificationGroup *group = run->group;
   const LbLayout *layout = run->layout;
-  g_autofree double *gains = g_new (double, layout->n_tiles);
 
-  for (guint tile = 0; tile < layout->n_tiles; tile++)
-    {
-      gains[tile] = layout->tile_gain[tile];
-      group->dimming += layout->tile_c0[tile] / layout->n_tiles;
-      group->background += layout->tile_stray[tile] / layout->tile_gain[tile] /
-                           (double) layout->segment_length / layout->n_tiles;
-      group->floors[0] += layout->tile_source_floor[tile] / layout->n_tiles;
-      group->floors[1] += layout->tile_weight_floor[tile] / layout->n_tiles;
-    }
-  for (guint i = 0; i < LB_VERIFICATION_LIGHTS; i++)
-    group->lights[i] = lb_percentile (gains, layout->n_tiles, 100 * (i + 0.5) / LB_VERIFICATION_LIGHTS);
+  lb_verification_describe_tiles (layout, &group->tiles);
   group->tile_read_noise2 = run->slot_noise2 / layout->tiles_per_slot;
   group->photons_per_mac = run->photons / MAX (run->tiles, 1);
   group->electrons_per_mac = run->electrons / MAX (run->tiles, 1);
+  group->frames = run->path.light.frames;
+  group->frame_photons = group->photons_per_mac * run->path.light.longest_us / run->path.light.exposure_us /
+                         run->path.light.frames;
 }
 
 static gboolean
@@ -382,6 +382,7 @@ measure (GroupRun *run, GCancellable *cancellable, GError **error)
     }
   if (!lb_path_find_light (&run->path, cancellable, error))
     return FALSE;
+  run->group->reference_noise2 = find_reference_noise2 (run);
   run->dark = TRUE;
   if (!lb_bench_run_sequence (bench, next_exposure, take_dark, run, cancellable, error))
     return FALSE;
@@ -424,6 +425,6 @@ lb_verification_group_measure (LbVerificationGroup *self,
   run.dark_square = g_new0 (double, layout->slots);
   if (!measure (&run, cancellable, error))
     return FALSE;
-  describe_tiles (&run);
+  describe_light (&run);
   return TRUE;
 }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lb-bench-noise-model-private.h"
 #include "lb-verification-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -182,42 +181,17 @@ root (double square)
   return sqrt (MAX (square, 0));
 }
 
-/* The noise model: what photons and electrons do not explain of the scatter goes
- * with the means of the passes; what repeats is of the tile. */
+/* The noise model of the usual light: it follows another by its photons. */
 static LbMatrix *
-noise_matrix (const VerificationWork *work)
+noise_matrix (const VerificationWork *work, GError **error)
 {
-  LbMatrix *matrix;
-  guint knots = 0;
+  const LbVerificationGroup *groups[GROUPS_MAX];
+  guint count = 0;
 
   for (guint i = 0; i < work->n_groups; i++)
-    knots += work->kinds[i] != KIND_SWEEP;
-  matrix = lb_matrix_new (knots, LB_NOISE_COLUMNS);
-  knots = 0;
-  for (guint i = 0; i < work->n_groups; i++)
-    {
-      const LbVerificationGroup *group = &work->groups[i];
-      const double scale2 = group->pass_scale * group->pass_scale;
-      float *row;
-
-      if (work->kinds[i] == KIND_SWEEP)
-        continue;
-      row = lb_matrix_row (matrix, knots++);
-      row[LB_NOISE_LENGTH] = (float) group->length;
-      row[LB_NOISE_SIGNED] = group->is_signed;
-      row[LB_NOISE_READ] = (float) MAX (group->tile_read_noise2, 0);
-      row[LB_NOISE_GAUSSIAN] =
-          (float) root ((group->random - group->variance[LB_RANDOM_SHOT] - group->variance[LB_RANDOM_READ] -
-                         group->variance[LB_RANDOM_CONVERTER]) /
-                        scale2);
-      row[LB_NOISE_BIAS] = (float) group->figures.bias;
-      row[LB_NOISE_BACKGROUND] = (float) MAX (group->background, 0);
-      row[LB_NOISE_SYSTEMATIC] =
-          (float) root (group->systematic / scale2 - group->figures.bias * group->figures.bias);
-      for (guint light = 0; light < LB_NOISE_LIGHTS; light++)
-        row[LB_NOISE_LIGHT + light] = (float) group->lights[light];
-    }
-  return matrix;
+    if (work->kinds[i] != KIND_SWEEP)
+      groups[count++] = &work->groups[i];
+  return lb_verification_fit_noise (groups, count, work->model, error);
 }
 
 static const LbVerificationGroup *
@@ -290,9 +264,8 @@ add_values (const VerificationWork *work, LbCalibration *result)
   add_elements (&work->elements, values);
   lb_quantities_set (values, "quantum_efficiency", work->model->quantum_efficiency, "");
   lb_quantities_set (values, "path_transmission", work->model->path_transmission, "");
-  lb_quantities_set (values, "source_floor", group->floors[0], "");
-  lb_quantities_set (values, "weight_floor", group->floors[1], "");
-  lb_quantities_set (values, "dimming", group->dimming, "");
+  lb_quantities_set (values, "source_floor", group->tiles.floors[0], "");
+  lb_quantities_set (values, "weight_floor", group->tiles.floors[1], "");
   lb_quantities_set (lb_calibration_settings (result), "repeats", LB_VERIFICATION_REPEATS, "");
 }
 
@@ -427,12 +400,14 @@ judge (const VerificationWork *work, LbCalibration *result)
   lb_calibration_set_verdict (result, verdict, 100 * worst, 100 * ERROR_LIMIT, "%", message);
 }
 
-static void
-report (const VerificationWork *work, LbCalibration *result)
+static gboolean
+report (const VerificationWork *work, LbCalibration *result, GError **error)
 {
   g_autoptr (LbMatrix) groups = groups_matrix (work);
-  g_autoptr (LbMatrix) noise = noise_matrix (work);
+  g_autoptr (LbMatrix) noise = noise_matrix (work, error);
 
+  if (noise == NULL)
+    return FALSE;
   lb_calibration_set_array (result, "groups", groups);
   lb_calibration_set_array (result, "noise", noise);
   add_values (work, result);
@@ -441,6 +416,7 @@ report (const VerificationWork *work, LbCalibration *result)
   add_share_figure (work, result);
   add_scatter (work, result);
   judge (work, result);
+  return TRUE;
 }
 
 static gboolean
@@ -464,8 +440,7 @@ measure_verification (LbCalibrationContext *context,
   work.nominal_encoder = lb_encoder_new (work.nominal);
   if (!plan_groups (&work, error) || !measure_groups (&work, cancellable, error))
     return FALSE;
-  report (&work, result);
-  return TRUE;
+  return report (&work, result, error);
 }
 
 static void

@@ -16,11 +16,11 @@ static LbBenchNoiseModel *
 new_model (void)
 {
   const char *json =
-      "{\"format\": \"lightbench-noise-model\", \"version\": 1, \"verification\": \"x\", "
+      "{\"format\": \"lightbench-noise-model\", \"version\": 2, \"verification\": \"x\", "
       "\"quantum_efficiency\": 0.7, \"path_transmission\": 0.7, \"source_floor\": 0, \"weight_floor\": 0, "
-      "\"dimming\": 1, \"knots\": [{\"length\": 64, \"passes\": 4, \"read_variance\": 900, \"gaussian\": "
-      "0.01, "
-      "\"systematic\": 0.02, \"bias\": 0, \"background\": 0, \"light\": [1, 1, 1, 1, 1, 1, 1, 1]}]}";
+      "\"knots\": [{\"length\": 64, \"passes\": 4, \"read_variance\": 900, \"gaussian\": 0.01, "
+      "\"systematic\": 0.02, \"bias\": 0, \"background\": 0, \"dimming\": 1, \"reference\": 1e9, "
+      "\"reference_variance\": 0, \"frame_photons\": 1e6, \"light\": [1, 1, 1, 1, 1, 1, 1, 1]}]}";
   g_autoptr (GError) error = NULL;
   LbBenchNoiseModel *model = lb_bench_noise_model_parse (json, -1, &error);
 
