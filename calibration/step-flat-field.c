@@ -21,6 +21,9 @@
 #define SOURCE_FRAMES_MAX 24
 /* Dark frames count eightfold in the light of eight neighbours. */
 #define DARK_FACTOR 8
+/* Light that is not a cell's own, as a part of its light, from which on it is said to
+ * be why gains do not repeat. In focus and covered it is less than 0.1 of each kind. */
+#define FOREIGN_PART 0.15
 /* Cells with less of the median gain are not used. */
 #define DIM_PART 0.25
 
@@ -64,7 +67,10 @@ typedef struct
   double light;    /* sum over the uniform frames */
   double peak;     /* sum over them of the brightest pixel's electrons */
   double repeatability;
-  double spill; /* mean share of a cell's light that lands on its neighbours */
+  /* Means over the cells, as parts of a cell's light. */
+  double spill;    /* lands on the neighbours' pixels: the camera sees it so */
+  double received; /* comes from the neighbours, with their weights open */
+  double stray;    /* is there with both planes dark */
 } FlatFieldWork;
 
 static void
@@ -201,13 +207,12 @@ lattice_light (const FlatFieldWork *work, guint half, Lattice lattice, guint32 c
  * uniform patterns a cell misses the former and has the latter; in products,
  * where neighbours differ, only its own light is that of its element. */
 static double
-find_spill (const FlatFieldWork *work, guint half, guint32 cell, double *sent)
+find_spill (const FlatFieldWork *work, guint half, guint32 cell, double *sent, double *received)
 {
   const LbOpticsModel *model = work->probe.model;
   const guint column = cell % model->columns, row = cell / model->columns;
-  double received = 0;
 
-  *sent = 0;
+  *sent = *received = 0;
   for (guint y = MAX (row, 1) - 1; y <= MIN (row + 1, model->rows - 1); y++)
     for (guint x = MAX (column, 1) - 1; x <= MIN (column + 1, model->columns - 1); x++)
       {
@@ -217,29 +222,32 @@ find_spill (const FlatFieldWork *work, guint half, guint32 cell, double *sent)
           continue;
         *sent += lattice_light (work, half, LATTICE_BOTH, other, column, row);
         if (work->probe.is_field[other])
-          received += lattice_light (work, half, LATTICE_SOURCE, cell, x, y) /
-                      (1 - lb_optics_model_source_floor (model, other));
+          *received += lattice_light (work, half, LATTICE_SOURCE, cell, x, y) /
+                       (1 - lb_optics_model_source_floor (model, other));
       }
-  return *sent - received;
+  return *sent - *received;
 }
 
 static void
 find_gain (FlatFieldWork *work)
 {
   const guint n_tiles = work->probe.layout->n_tiles;
-  double squares = 0, mean = 0, spill = 0;
+  double squares = 0, mean = 0, spill = 0, light = 0, stray = 0;
 
   work->gain = g_new (double, n_tiles);
   for (guint tile = 0; tile < n_tiles; tile++)
     {
       const double share = MAX (work->probe.layout->tile_share[tile], 0.1);
-      double halves[2], sent;
+      const guint32 cell = lb_cell_probe_cell (&work->probe, tile);
+      double halves[2], sent, received;
 
       for (guint half = 0; half < 2; half++)
         {
           halves[half] = work->products[half][tile] / MAX (work->squares[half][tile], 1e-9) +
-                         find_spill (work, half, lb_cell_probe_cell (&work->probe, tile), &sent) / share;
+                         find_spill (work, half, cell, &sent, &received) / share;
           spill += 0.5 * sent / share;
+          light += 0.5 * received / share;
+          stray += 0.5 * mean_light (work, half, TAG_DARK (LATTICE_BOTH), cell) / share;
         }
       work->gain[tile] = 0.5 * (halves[0] + halves[1]);
       squares += 0.25 * (halves[0] - halves[1]) * (halves[0] - halves[1]);
@@ -248,6 +256,8 @@ find_gain (FlatFieldWork *work)
   mean /= n_tiles;
   work->repeatability = sqrt (squares / n_tiles) / mean;
   work->spill = spill / n_tiles / mean;
+  work->received = light / n_tiles / mean;
+  work->stray = stray / n_tiles / mean;
 }
 
 /* Gains of all cells of the grid: those of the field as measured, the bright
@@ -337,6 +347,43 @@ add_figures (const FlatFieldWork *work, LbCalibration *result, LbMatrix *gain, d
   lb_calibration_add_figure (result, "spread", histogram);
 }
 
+/* What else than a cell's own light there is makes its gain uncertain: the most of it
+ * is named. A source out of focus lights neighbours on the weight plane, which the
+ * lattice on both planes leaves dark; a camera out of focus sees a cell's light on its
+ * neighbours with either lattice. */
+static char *
+explain (const FlatFieldWork *work)
+{
+  const double source = work->received - work->spill;
+  const double most = MAX (MAX (work->stray, source), work->spill);
+  const double electrons = work->cell_electrons * work->uniform_frames;
+
+  if (most >= FOREIGN_PART && most == work->stray)
+    return g_strdup_printf (
+        _ ("The gain of the macropixels does not repeat well enough for stray light: with "
+           "both planes dark there is %.0f %% of their full light. Look for reflections, "
+           "cover the bench against room light, and measure the background again."),
+        100 * most);
+  if (most >= FOREIGN_PART && most == source)
+    return g_strdup_printf (
+        _ ("The gain of the macropixels does not repeat well enough, as the source is out of focus: %.0f %% "
+           "of their light comes from their neighbours on the source. Focus the source onto the weight "
+           "plane, then align again."),
+        100 * most);
+  if (most >= FOREIGN_PART)
+    return g_strdup_printf (
+        _ ("The gain of the macropixels does not repeat well enough, as the camera is out of focus: %.0f %% "
+           "of their light lands on their neighbours' pixels. Focus the camera on the weight plane, then "
+           "align again."),
+        100 * most);
+  if (electrons < ELECTRONS_WANTED)
+    return g_strdup_printf (_ ("The gain of the macropixels does not repeat well enough with %.0f electrons "
+                               "each: give more light, or open the camera's lens."),
+                            electrons);
+  return g_strdup (_ ("The gain of the macropixels does not repeat well enough, though there is light enough "
+                      "and little of it strays: check that nothing moves, and steady the speckle."));
+}
+
 static void
 report (const FlatFieldWork *work, LbCalibration *result)
 {
@@ -349,6 +396,7 @@ report (const FlatFieldWork *work, LbCalibration *result)
   g_autofree char *good =
       g_strdup_printf (_ ("The gain of %u macropixels is known to %.2f %%; %u dim ones are left out."),
                        n_tiles - dropped, 100 * work->repeatability, dropped);
+  g_autofree char *bad = explain (work);
 
   lb_calibration_set_array (result, "gain", gain);
   lb_calibration_set_array (result, "usable", usable);
@@ -357,6 +405,8 @@ report (const FlatFieldWork *work, LbCalibration *result)
   lb_quantities_set (values, "dim_macropixels", dropped, "");
   lb_quantities_set (values, "repeatability", 100 * work->repeatability, "%");
   lb_quantities_set (values, "spill", 100 * work->spill, "%");
+  lb_quantities_set (values, "received", 100 * work->received, "%");
+  lb_quantities_set (values, "stray", 100 * work->stray, "%");
   lb_quantities_set (values, "electrons", work->cell_electrons * work->uniform_frames, "electrons");
   /* Of a macropixel of gain 1, by which the light is told everywhere else. */
   lb_quantities_set (values, "light", work->light / work->uniform_frames / reference_gain, "electrons");
@@ -364,9 +414,7 @@ report (const FlatFieldWork *work, LbCalibration *result)
   lb_quantities_set (lb_calibration_settings (result), "frames", work->uniform_frames, "");
   add_figures (work, result, gain, reference_gain);
 
-  lb_capture_judge (result, 100 * work->repeatability, 100 * GAIN_LIMIT, "%", good,
-                    _ ("The gain of the macropixels does not repeat well enough: give more light, open the "
-                       "camera's lens, and check that nothing moves."));
+  lb_capture_judge (result, 100 * work->repeatability, 100 * GAIN_LIMIT, "%", good, bad);
   if (dropped > n_tiles / 5 && lb_calibration_get_verdict (result) == LB_VERDICT_PASS)
     lb_calibration_set_verdict (result, LB_VERDICT_WARN, 100 * work->repeatability, 100 * GAIN_LIMIT, "%",
                                 _ ("More than a fifth of the macropixels is too dim to be used: centre the "
