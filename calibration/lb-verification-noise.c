@@ -41,32 +41,108 @@ set_tiles (LbNoiseKnot *knot, const LbVerificationTiles *tiles)
     knot->light[light] = tiles->lights[light];
 }
 
-static double
-root (double square)
+/* Relative mean squares against the length, and how well each is known. */
+typedef struct
 {
-  return sqrt (MAX (square, 0));
+  guint count;
+  double length[LB_VERIFICATION_LAYOUTS_MAX];
+  double square[LB_VERIFICATION_LAYOUTS_MAX];
+  double error[LB_VERIFICATION_LAYOUTS_MAX];
+} Squares;
+
+/* square = a / length + b: errors of elements that do not know of each other, and what
+ * is common to all. Few long products tell a variance badly, but both parts are the same
+ * for all lengths. Least squares; neither part is negative. */
+static void
+fit_squares (const Squares *squares, double *a, double *b)
+{
+  double waa = 0, wab = 0, wbb = 0, wa = 0, wb = 0, determinant;
+
+  for (guint i = 0; i < squares->count; i++)
+    {
+      const double weight = pow (MAX (squares->error[i], 1e-30), -2), inverse = 1 / squares->length[i];
+
+      waa += weight * inverse * inverse;
+      wab += weight * inverse;
+      wbb += weight;
+      wa += weight * inverse * squares->square[i];
+      wb += weight * squares->square[i];
+    }
+  determinant = waa * wbb - wab * wab;
+  *a = *b = 0;
+  if (squares->count > 1 && determinant > 1e-9 * waa * wbb)
+    {
+      *a = (wa * wbb - wb * wab) / determinant;
+      *b = (wb * waa - wa * wab) / determinant;
+    }
+  if (*b <= 0 && waa > 0)
+    {
+      *a = MAX (wa / waa, 0);
+      *b = 0;
+    }
+  else if (*a < 0)
+    {
+      *a = 0;
+      *b = MAX (wb / wbb, 0);
+    }
+}
+
+static void
+add_square (Squares *squares, double length, double square, double error)
+{
+  squares->length[squares->count] = length;
+  squares->square[squares->count] = square;
+  squares->error[squares->count++] = error;
 }
 
 /* What photons and electrons do not explain of the scatter goes with the means of the
- * passes, and is drawn anew in each frame; what repeats is of the tile. */
-static LbNoiseKnot
-measured_knot (const LbVerificationGroup *group)
+ * passes, and is drawn anew in each frame; what repeats is of the tile. The variance
+ * of a variance is 2 / degrees of freedom of its square. */
+static void
+add_group (const LbVerificationGroup *group, Squares *gaussian, Squares *systematic)
 {
   const double scale2 = group->pass_scale * group->pass_scale, bias = group->figures.bias;
   const double *variance = group->variance;
   const double explained = variance[LB_RANDOM_SHOT] + variance[LB_RANDOM_REFERENCE] +
                            variance[LB_RANDOM_READ] + variance[LB_RANDOM_CONVERTER];
-  LbNoiseKnot knot = { .length = group->length,
-                       .is_signed = group->is_signed,
-                       .read_variance = MAX (group->tile_read_noise2, 0),
-                       .gaussian = root ((group->random - explained) * group->frames / scale2),
-                       .systematic = root (group->systematic / scale2 - bias * bias),
-                       .bias = bias,
-                       .reference_variance = group->reference_noise2,
-                       .frame_photons = group->frame_photons };
+  const double of_mean = group->random / LB_VERIFICATION_REPEATS + MAX (group->systematic, 0);
 
-  set_tiles (&knot, &group->tiles);
-  return knot;
+  add_square (gaussian, group->length, (group->random - explained) * group->frames / scale2,
+              group->random * group->frames / scale2 *
+                  sqrt (2.0 / (LB_VERIFICATION_REPEATS - 1) / group->count));
+  add_square (systematic, group->length, group->systematic / scale2 - bias * bias,
+              of_mean / scale2 * sqrt (2.0 / group->count));
+}
+
+/* The knots of the groups of one sign. */
+static void
+add_measured (GArray *knots, const LbVerificationGroup *const *groups, guint count, gboolean is_signed)
+{
+  Squares gaussian = { 0 }, systematic = { 0 };
+  double random_a, random_b, tile_a, tile_b;
+
+  for (guint i = 0; i < count; i++)
+    if (groups[i]->is_signed == is_signed)
+      add_group (groups[i], &gaussian, &systematic);
+  fit_squares (&gaussian, &random_a, &random_b);
+  fit_squares (&systematic, &tile_a, &tile_b);
+  for (guint i = 0; i < count; i++)
+    {
+      const LbVerificationGroup *group = groups[i];
+      LbNoiseKnot knot = { .length = group->length,
+                           .is_signed = is_signed,
+                           .read_variance = MAX (group->tile_read_noise2, 0),
+                           .gaussian = sqrt (random_a / group->length + random_b),
+                           .systematic = sqrt (tile_a / group->length + tile_b),
+                           .bias = group->figures.bias,
+                           .reference_variance = group->reference_noise2,
+                           .frame_photons = group->frame_photons };
+
+      if (group->is_signed != is_signed)
+        continue;
+      set_tiles (&knot, &group->tiles);
+      g_array_append_val (knots, knot);
+    }
 }
 
 /* Lengths above @group's up to the next that is verified, if there is one. */
@@ -132,13 +208,11 @@ lb_verification_fit_noise (const LbVerificationGroup *const *groups,
   g_autoptr (GArray) measured = g_array_new (FALSE, FALSE, sizeof (LbNoiseKnot));
   g_autoptr (GArray) knots = g_array_new (FALSE, FALSE, sizeof (LbNoiseKnot));
 
-  for (guint i = 0; i < count; i++)
-    {
-      const LbNoiseKnot knot = measured_knot (groups[i]);
+  g_return_val_if_fail (count <= LB_VERIFICATION_LAYOUTS_MAX, NULL);
 
-      g_array_append_val (measured, knot);
-      g_array_append_val (knots, knot);
-    }
+  add_measured (measured, groups, count, TRUE);
+  add_measured (measured, groups, count, FALSE);
+  g_array_append_vals (knots, measured->data, measured->len);
   for (guint i = 0; i < count; i++)
     if (!add_between (knots, measured, model, groups[i], error))
       return NULL;

@@ -49,6 +49,32 @@ double lb_verification_table_error (const LbVerificationElements *self,
                                     double value,
                                     double *floor_error);
 
+/* ---- Frames without light: what the sums of the regions scatter by themselves ------ */
+
+#define LB_VERIFICATION_LAYOUTS_MAX 24
+
+/* The same frames tell it of all layouts, as well as many frames can. */
+typedef struct
+{
+  guint count;
+  LbLayout *layouts[LB_VERIFICATION_LAYOUTS_MAX];
+  double *sums[LB_VERIFICATION_LAYOUTS_MAX]; /* per slot: W+ less W-, electrons */
+  double *squares[LB_VERIFICATION_LAYOUTS_MAX];
+  double exposure_us;
+} LbVerificationDark;
+
+void lb_verification_dark_add_layout (LbVerificationDark *self, LbLayout *layout);
+gboolean lb_verification_dark_measure (LbVerificationDark *self,
+                                       LbCapture *capture,
+                                       GCancellable *cancellable,
+                                       GError **error);
+/* Variance of a slot of a layout like @layout in one frame, electrons squared: read
+ * and row noise, rounding, and the dark current of so long an exposure. 0 if no such
+ * layout was added. */
+double
+lb_verification_dark_noise2 (const LbVerificationDark *self, const LbLayout *layout, double exposure_us);
+void lb_verification_dark_clear (LbVerificationDark *self);
+
 /* ---- Products ------------------------------------------------------------------ */
 
 /* What the systematic error of a product consists of, as far as it is known. */
@@ -140,12 +166,13 @@ typedef struct
 } LbVerificationGroup;
 
 void lb_verification_group_clear (LbVerificationGroup *self);
-/* In the worker. @elements NULL: nothing is predicted. */
+/* In the worker. @elements NULL: nothing is predicted; @dark NULL: nor are variances. */
 gboolean lb_verification_group_measure (LbVerificationGroup *self,
                                         LbCalibrationContext *context,
                                         LbOpticsModel *model,
                                         LbEncoder *encoder,
                                         const LbVerificationElements *elements,
+                                        const LbVerificationDark *dark,
                                         guint64 key,
                                         GCancellable *cancellable,
                                         GError **error);

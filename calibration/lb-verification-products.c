@@ -4,9 +4,6 @@
 #include <glib/gi18n-lib.h>
 #include <math.h>
 
-/* Frames without light: what the sums of the regions scatter by themselves. */
-#define DARK_FRAMES 16
-
 /* Streams of the operands. */
 enum
 {
@@ -20,18 +17,17 @@ typedef struct
   LbVerificationGroup *group;
   LbCalibrationContext *context;
   const LbVerificationElements *elements;
+  const LbVerificationDark *dark;
   const LbOpticsModel *model;
   LbEncoder *encoder;
   const LbLayout *layout;
   const LbPathPlan *plan;
   LbPathRun path; /* for its search of light; the exposures are our own */
   guint64 next;
-  gboolean dark;
   LbPattern *source_pattern, *weight_pattern;
   guint8 *source_levels, *weight_levels;
   LbReading *sum;
-  double *dark_sum, *dark_square; /* per slot: W+ less W-, electrons */
-  double slot_noise2;             /* their variance, electrons squared */
+  double slot_noise2; /* of a slot without light, W+ less W-, electrons squared */
   double photons, electrons;
   guint64 tiles;
 } GroupRun;
@@ -44,8 +40,6 @@ group_run_clear (GroupRun *run)
   g_clear_pointer (&run->sum, lb_reading_free);
   g_free (run->source_levels);
   g_free (run->weight_levels);
-  g_free (run->dark_sum);
-  g_free (run->dark_square);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (GroupRun, group_run_clear)
@@ -122,7 +116,7 @@ next_exposure (LbExposure *exposure, gpointer data, GError **error)
   GroupRun *run = data;
   const guint64 number = run->next;
 
-  if (number >= (run->dark ? 1 : run->plan->exposures))
+  if (number >= run->plan->exposures)
     return FALSE;
   run->next++;
   g_clear_pointer (&run->source_pattern, lb_pattern_unref);
@@ -132,57 +126,13 @@ next_exposure (LbExposure *exposure, gpointer data, GError **error)
       g_clear_pointer (&run->weight_pattern, lb_pattern_unref);
       run->weight_pattern = lb_path_plan_weight (run->plan, number);
     }
-  *exposure =
-      (LbExposure){ .source = run->source_pattern,
-                    .weight = run->weight_pattern,
-                    .light = !run->dark,
-                    .light_level = run->path.light.level,
-                    .exposure_us = run->path.light.exposure_us,
-                    .frames = run->dark ? DARK_FRAMES : run->path.light.frames * LB_VERIFICATION_REPEATS,
-                    .tag = number };
-  return TRUE;
-}
-
-/* Sums over the slots in use of the scatter of the regions without light. */
-static void
-add_dark (GroupRun *run, const LbReading *reading)
-{
-  const guint tiles_per_slot = run->layout->tiles_per_slot;
-
-  for (guint slot = 0; slot < run->layout->slots; slot++)
-    {
-      const double *electrons = reading->electrons + (gsize) slot * tiles_per_slot;
-      const double value = tiles_per_slot == 2 ? electrons[0] - electrons[1] : electrons[0];
-
-      run->dark_sum[slot] += value;
-      run->dark_square[slot] += value * value;
-    }
-}
-
-static void
-find_slot_noise (GroupRun *run)
-{
-  double sum = 0;
-
-  for (guint slot = 0; slot < run->layout->slots; slot++)
-    sum += (run->dark_square[slot] - run->dark_sum[slot] * run->dark_sum[slot] / DARK_FRAMES) /
-           (DARK_FRAMES - 1);
-  run->slot_noise2 = sum / run->layout->slots;
-}
-
-static gboolean
-take_dark (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data, GError **error)
-{
-  GroupRun *run = data;
-  g_autoptr (LbReading) reading = NULL;
-
-  if (!lb_path_check_frame (run->model, frame, error))
-    return FALSE;
-  reading = lb_readout_read (run->layout, frame->data, frame->width, frame->height, frame->exposure_us,
-                             frame->gain, FALSE, error);
-  if (reading == NULL)
-    return FALSE;
-  add_dark (run, reading);
+  *exposure = (LbExposure){ .source = run->source_pattern,
+                            .weight = run->weight_pattern,
+                            .light = TRUE,
+                            .light_level = run->path.light.level,
+                            .exposure_us = run->path.light.exposure_us,
+                            .frames = run->path.light.frames * LB_VERIFICATION_REPEATS,
+                            .tag = number };
   return TRUE;
 }
 
@@ -383,12 +333,8 @@ measure (GroupRun *run, GCancellable *cancellable, GError **error)
   if (!lb_path_find_light (&run->path, cancellable, error))
     return FALSE;
   run->group->reference_noise2 = find_reference_noise2 (run);
-  run->dark = TRUE;
-  if (!lb_bench_run_sequence (bench, next_exposure, take_dark, run, cancellable, error))
-    return FALSE;
-  find_slot_noise (run);
-  run->dark = FALSE;
-  run->next = 0;
+  if (run->dark != NULL)
+    run->slot_noise2 = lb_verification_dark_noise2 (run->dark, run->layout, run->path.light.exposure_us);
   return lb_bench_run_sequence (bench, next_exposure, take_frame, run, cancellable, error);
 }
 
@@ -398,11 +344,13 @@ lb_verification_group_measure (LbVerificationGroup *self,
                                LbOpticsModel *model,
                                LbEncoder *encoder,
                                const LbVerificationElements *elements,
+                               const LbVerificationDark *dark,
                                guint64 key,
                                GCancellable *cancellable,
                                GError **error)
 {
-  g_auto (GroupRun) run = { .group = self, .context = context, .elements = elements, .model = model };
+  g_auto (GroupRun)
+      run = { .group = self, .context = context, .elements = elements, .dark = dark, .model = model };
   g_autoptr (LbLayout) layout = lb_layout_new (model, self->length, self->is_signed, 0, error);
   g_autoptr (LbMatrix) a = random_matrix (key, STREAM_X, self);
   g_autoptr (LbMatrix) b = random_matrix (key, STREAM_W, self);
@@ -421,8 +369,6 @@ lb_verification_group_measure (LbVerificationGroup *self,
   };
   run.source_levels = g_malloc0 (lb_optics_model_cells (model));
   run.weight_levels = g_malloc0 (lb_optics_model_cells (model));
-  run.dark_sum = g_new0 (double, layout->slots);
-  run.dark_square = g_new0 (double, layout->slots);
   if (!measure (&run, cancellable, error))
     return FALSE;
   describe_light (&run);

@@ -38,6 +38,7 @@ typedef struct
 {
   LbCalibrationContext *context;
   LbVerificationElements elements;
+  LbVerificationDark dark;
   LbOpticsModel *model, *nominal;
   LbEncoder *encoder, *nominal_encoder;
   LbVerificationGroup groups[GROUPS_MAX];
@@ -49,6 +50,7 @@ static void
 verification_work_clear (VerificationWork *work)
 {
   lb_verification_elements_clear (&work->elements);
+  lb_verification_dark_clear (&work->dark);
   for (guint i = 0; i < work->n_groups; i++)
     lb_verification_group_clear (&work->groups[i]);
   g_clear_pointer (&work->encoder, lb_encoder_free);
@@ -98,6 +100,28 @@ plan_groups (VerificationWork *work, GError **error)
   return FALSE;
 }
 
+/* One layout of each length and sign. */
+static gboolean
+measure_dark (VerificationWork *work, GCancellable *cancellable, GError **error)
+{
+  LbCapture *capture = &work->elements.probe.capture;
+
+  for (guint i = 0; i < work->n_groups; i++)
+    {
+      g_autoptr (LbLayout) layout = NULL;
+
+      if (work->kinds[i] == KIND_SWEEP)
+        continue;
+      layout = lb_layout_new (work->model, work->groups[i].length, work->groups[i].is_signed, 0, error);
+      if (layout == NULL)
+        return FALSE;
+      lb_verification_dark_add_layout (&work->dark, layout);
+    }
+  capture->fraction_from = 0.3;
+  capture->fraction_to = 0.32;
+  return lb_verification_dark_measure (&work->dark, capture, cancellable, error);
+}
+
 /* The same with nominal values: what calibration is good for. */
 static gboolean
 measure_before (VerificationWork *work, LbVerificationGroup *group, GCancellable *cancellable, GError **error)
@@ -109,7 +133,7 @@ measure_before (VerificationWork *work, LbVerificationGroup *group, GCancellable
                                  .fraction_from = group->fraction_to,
                                  .fraction_to = group->fraction_to };
   gboolean done = lb_verification_group_measure (&before, work->context, work->nominal, work->nominal_encoder,
-                                                 NULL, group->length, cancellable, error);
+                                                 NULL, NULL, group->length, cancellable, error);
 
   if (done)
     {
@@ -127,10 +151,10 @@ measure_groups (VerificationWork *work, GCancellable *cancellable, GError **erro
     {
       LbVerificationGroup *group = &work->groups[i];
 
-      group->fraction_from = 0.3 + 0.68 * i / work->n_groups;
-      group->fraction_to = 0.3 + 0.68 * (i + 1) / work->n_groups;
+      group->fraction_from = 0.32 + 0.66 * i / work->n_groups;
+      group->fraction_to = 0.32 + 0.66 * (i + 1) / work->n_groups;
       if (!lb_verification_group_measure (group, work->context, work->model, work->encoder, &work->elements,
-                                          1000 + i, cancellable, error))
+                                          &work->dark, 1000 + i, cancellable, error))
         return FALSE;
       lb_verification_group_split (group);
       if (work->kinds[i] == KIND_SIGNED && !measure_before (work, group, cancellable, error))
@@ -438,7 +462,8 @@ measure_verification (LbCalibrationContext *context,
     return FALSE;
   work.encoder = lb_encoder_new (work.model);
   work.nominal_encoder = lb_encoder_new (work.nominal);
-  if (!plan_groups (&work, error) || !measure_groups (&work, cancellable, error))
+  if (!plan_groups (&work, error) || !measure_dark (&work, cancellable, error) ||
+      !measure_groups (&work, cancellable, error))
     return FALSE;
   return report (&work, result, error);
 }
