@@ -4,10 +4,6 @@
 #include <glib/gi18n-lib.h>
 #include <math.h>
 
-/* Rows of pixels are common to the tiles beside each other, so that their number adds
- * little to what is known of row noise: the frames' does. */
-#define DARK_FRAMES 128
-
 void
 lb_verification_dark_clear (LbVerificationDark *self)
 {
@@ -74,7 +70,7 @@ lb_verification_dark_measure (LbVerificationDark *self,
 {
   g_autoptr (GArray) shots = g_array_new (FALSE, TRUE, sizeof (LbCaptureShot));
 
-  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_DARK, DARK_FRAMES, 0);
+  lb_cell_probe_plan (shots, LB_CELLS_DARK, LB_CELLS_DARK, LB_VERIFICATION_DARK_FRAMES, 0);
   for (guint i = 0; i < shots->len; i++)
     g_array_index (shots, LbCaptureShot, i).dark = TRUE;
   capture->message = _ ("Frames without light");
@@ -92,8 +88,9 @@ lb_verification_dark_noise2 (const LbVerificationDark *self, const LbLayout *lay
       if (one->length != layout->length || one->tiles_per_slot != layout->tiles_per_slot)
         continue;
       for (guint slot = 0; slot < one->slots; slot++)
-        noise2 += (self->squares[i][slot] - self->sums[i][slot] * self->sums[i][slot] / DARK_FRAMES) /
-                  (DARK_FRAMES - 1) / one->slots;
+        noise2 += (self->squares[i][slot] -
+                   self->sums[i][slot] * self->sums[i][slot] / LB_VERIFICATION_DARK_FRAMES) /
+                  (LB_VERIFICATION_DARK_FRAMES - 1) / one->slots;
       for (guint tile = 0; tile < one->n_tiles; tile++)
         dark_per_s += (double) one->tile_dark_per_s[tile] / one->slots;
       return MAX (noise2 + 1e-6 * (exposure_us - self->exposure_us) * dark_per_s, 0);

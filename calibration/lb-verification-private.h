@@ -116,6 +116,9 @@ typedef enum
 extern const char *const lb_share_names[LB_N_SHARES];
 
 #define LB_VERIFICATION_REPEATS 8
+/* Frames without light: rows of pixels are common to the tiles beside each other, so that
+ * not their number but that of the frames tells row noise. */
+#define LB_VERIFICATION_DARK_FRAMES 128
 #define LB_VERIFICATION_LIGHTS 8
 
 /* What the noise model is told of the tiles of a layout, means over them. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "lb-verification-private.h"
-
 #include <glib/gi18n-lib.h>
 #include <math.h>
+
+#include "lb-light-path-private.h"
+#include "lb-verification-private.h"
 
 /* Streams of the operands. */
 enum
@@ -132,6 +133,7 @@ next_exposure (LbExposure *exposure, gpointer data, GError **error)
                             .light_level = run->path.light.level,
                             .exposure_us = run->path.light.exposure_us,
                             .frames = run->path.light.frames * LB_VERIFICATION_REPEATS,
+                            .meter = TRUE,
                             .tag = number };
   return TRUE;
 }
@@ -271,7 +273,9 @@ take_frame (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data
   const guint frames = run->path.light.frames;
   g_autoptr (LbReading) reading = NULL;
 
-  if (!lb_path_check_frame (run->model, frame, error))
+  if (!lb_path_check_frame (run->model, frame, error) ||
+      (nth == 0 && !lb_light_path_check (&run->path, exposure, exposure->tag, nth, frame,
+                                         run->path.light_per_us, run->path.cancellable, error)))
     return FALSE;
   reading = lb_readout_read (run->layout, frame->data, frame->width, frame->height, frame->exposure_us,
                              frame->gain, TRUE, error);

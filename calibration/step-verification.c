@@ -473,7 +473,7 @@ forecast (LbBench *bench, LbCalibrationForecast *forecast)
 {
   const double cells = lb_calibration_forecast_cells (bench);
   guint patterns;
-  double frames = 1 + lb_verification_elements_forecast (&patterns);
+  double frames = 1 + LB_VERIFICATION_DARK_FRAMES + lb_verification_elements_forecast (&patterns);
 
   for (guint i = 0; i < G_N_ELEMENTS (lengths); i++)
     for (Kind kind = KIND_SIGNED; kind <= KIND_SWEEP; kind++)
@@ -492,7 +492,7 @@ forecast (LbBench *bench, LbCalibrationForecast *forecast)
         if (cells < lengths[i].length * tiles)
           continue;
         patterns += (guint) shown + 2 * groups;
-        frames += shown * LB_VERIFICATION_REPEATS + 17 * groups * (kind == KIND_SIGNED ? 2 : 1);
+        frames += shown * LB_VERIFICATION_REPEATS + groups * (kind == KIND_SIGNED ? 2 : 1);
       }
   lb_calibration_forecast_add (forecast, bench, patterns, frames, 0, 1);
 }

@@ -167,6 +167,33 @@ test_faults (gconstpointer data)
   g_assert_cmpint (lb_bench_get_light (self.world->bench), !=, LB_LIGHT_ON);
 }
 
+static void
+cover_cb (
+    const char *step, double fraction, const char *message, LbFigure *figure, LbFrame *frame, gpointer data)
+{
+  if (fraction > 0.6)
+    inject (data, "cover-weight", TRUE);
+}
+
+/* Its own products are watched as well. */
+static void
+test_verification (void)
+{
+  g_auto (Case) self = { 0 };
+  g_autoptr (LbCalibration) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  case_init (&self, 4, FALSE);
+  calibration_world_run (self.world, "background");
+  result = lb_calibration_run_step (self.world->bench, self.world->set, "verification",
+                                    self.world->next_ordinal++, cover_cb, &self, NULL, &error);
+  g_assert_null (result);
+  g_assert_error (error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT);
+  g_test_message ("%s", error->message);
+  g_assert_nonnull (strstr (error->message, "window covers it"));
+  g_assert_cmpint (lb_bench_get_light (self.world->bench), ==, LB_LIGHT_ARMED);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -181,5 +208,6 @@ main (int argc, char **argv)
     }
   g_test_add_data_func ("/light-path/names-the-fault", NULL, test_faults);
   g_test_add_data_func ("/light-path/names-the-fault-with-a-power-meter", GUINT_TO_POINTER (1), test_faults);
+  g_test_add_func ("/light-path/verification-is-watched", test_verification);
   return g_test_run ();
 }
