@@ -15,6 +15,8 @@ G_BEGIN_DECLS
 #define LB_BENCH_HEARTBEAT_US G_USEC_PER_SEC
 #define LB_BENCH_CONFIRM_US (G_USEC_PER_SEC / 2)
 #define LB_BENCH_LATE_US (2 * G_USEC_PER_SEC)
+/* So long a cancelled action may take to switch the light off by itself. */
+#define LB_BENCH_CANCELLED_US (G_USEC_PER_SEC / 5)
 /* A simulated device computes where a real one waits, and the computer may be
  * busy with something else. */
 #define LB_BENCH_SIMULATED_LATE_US (120 * G_USEC_PER_SEC)

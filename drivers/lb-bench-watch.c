@@ -238,6 +238,41 @@ get_late_us (LbBenchAction *action)
   return late_us;
 }
 
+/* With the lock held. When a cancelled action must not keep the light on any longer,
+ * whatever it hangs in. -1: never. */
+static gint64
+get_dark_us (LbBenchAction *action)
+{
+  gint64 cancelled_us = atomic_load (&action->cancelled_us);
+
+  if (cancelled_us == 0 || action->own || action->generation != atomic_load (&action->bench->generation))
+    return -1;
+  return cancelled_us + LB_BENCH_CANCELLED_US;
+}
+
+/* A cancelled action switches the light off by itself; one that does not come back in
+ * time has it switched off, and cannot relight. Unlike a STOP this leaves the bench
+ * armed. Returns when to look again, -1: never. */
+static gint64
+darken_cancelled (LbBench *self, gint64 now_us)
+{
+  gint64 dark_us;
+
+  g_mutex_lock (&self->lock);
+  dark_us = self->action != NULL ? get_dark_us (self->action) : -1;
+  if (dark_us >= 0 && dark_us <= now_us)
+    {
+      switch_off_now (self);
+      dark_us = -1;
+    }
+  else
+    now_us = -1;
+  g_mutex_unlock (&self->lock);
+  if (now_us >= 0 && !lb_bench_has_light_source (self))
+    lb_modulator_blank_now (LB_MODULATOR (self->devices[LB_ROLE_SOURCE]));
+  return dark_us;
+}
+
 /* Returns when to look again (monotonic), -1: when woken. */
 static gint64
 look (LbBench *self)
@@ -245,11 +280,12 @@ look (LbBench *self)
   gboolean dark = is_dark (self);
   gint64 now_us = g_get_monotonic_time ();
   LbBenchAction *late = NULL;
-  gint64 next_us;
+  gint64 next_us, dark_us;
 
   lb_bench_look_at_planes (self);
+  dark_us = darken_cancelled (self, now_us);
   g_mutex_lock (&self->lock);
-  next_us = confirm (self, dark, now_us);
+  next_us = earlier (dark_us, confirm (self, dark, now_us));
   if (self->action != NULL)
     {
       gint64 late_us = get_late_us (self->action);

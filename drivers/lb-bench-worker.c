@@ -76,10 +76,13 @@ lb_bench_get_current (LbBench *self, GError **error)
 
 /* --- Its result ------------------------------------------------------------------------- */
 
+/* Of a cancelled action that no STOP has come to, STOPPED says that it took too long
+ * over it, and its light was switched off. */
 static gboolean
 is_cancelled (const GError *error)
 {
-  return g_error_matches (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED) ||
+  return g_error_matches (error, LB_BENCH_ERROR, LB_BENCH_ERROR_STOPPED) ||
+         g_error_matches (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_CANCELLED) ||
          g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 

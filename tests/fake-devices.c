@@ -549,7 +549,8 @@ power_meter_read (LbPowerMeter *device,
                   GError **error)
 {
   *watts = fake_devices_is_lit (bench_of (device)) ? 1e-3 : 0;
-  *time_us = lb_clock_now_us (bench_of (device)->clock);
+  if (time_us != NULL)
+    *time_us = lb_clock_now_us (bench_of (device)->clock);
   return enter (device, "read", error);
 }
 
@@ -620,8 +621,9 @@ make_device (FakeDevices *self, LbRole role, GType type)
   return device;
 }
 
-FakeDevices *
-fake_devices_new (FakeFlags flags)
+/* Takes @light. */
+static FakeDevices *
+new_with (FakeFlags flags, LbDevice *light)
 {
   FakeDevices *self = g_new0 (FakeDevices, 1);
   GType plane = flags & FAKE_QUICK_BLANK ? fake_quick_modulator_get_type () : fake_modulator_get_type ();
@@ -635,12 +637,26 @@ fake_devices_new (FakeFlags flags)
   devices[LB_ROLE_SOURCE] = make_device (self, LB_ROLE_SOURCE, plane);
   devices[LB_ROLE_WEIGHT] = make_device (self, LB_ROLE_WEIGHT, plane);
   devices[LB_ROLE_CAMERA] = make_device (self, LB_ROLE_CAMERA, fake_camera_get_type ());
-  if (!(flags & FAKE_WITHOUT_LIGHT))
+  if (light != NULL)
+    devices[LB_ROLE_LIGHT] = self->devices[LB_ROLE_LIGHT] = light;
+  else if (!(flags & FAKE_WITHOUT_LIGHT))
     devices[LB_ROLE_LIGHT] = make_device (self, LB_ROLE_LIGHT, fake_light_get_type ());
   devices[LB_ROLE_POWER_METER] = make_device (self, LB_ROLE_POWER_METER, fake_power_meter_get_type ());
   self->bench = lb_bench_new_for_devices (setup, self->clock, devices);
   g_weak_ref_init (&self->weak, self->bench);
   return self;
+}
+
+FakeDevices *
+fake_devices_new (FakeFlags flags)
+{
+  return new_with (flags, NULL);
+}
+
+FakeDevices *
+fake_devices_new_with_light (FakeFlags flags, LbLightSource *light)
+{
+  return new_with (flags, g_object_ref (LB_DEVICE (light)));
 }
 
 void

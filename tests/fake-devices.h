@@ -23,6 +23,8 @@ typedef enum
 } FakeFlags;
 
 FakeDevices *fake_devices_new (FakeFlags flags);
+/* @light is the bench's; what is told to the light here goes for no such one. */
+FakeDevices *fake_devices_new_with_light (FakeFlags flags, LbLightSource *light);
 void fake_devices_free (FakeDevices *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (FakeDevices, fake_devices_free)
 /* Owned by @self, which drops it when it is freed or by fake_devices_drop(). */
