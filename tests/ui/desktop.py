@@ -89,12 +89,15 @@ class Application:
             if not self.scope:
                 yield node
 
-    def find(self, role, name):
-        """The first visible node of that role and name, or None."""
+    def nodes(self, role, name):
+        """The visible nodes of that role and name."""
         for node in self._nodes():
             if node.get_role_name() == role and node.get_name() == name and has(node, Atspi.StateType.VISIBLE):
-                return node
-        return None
+                yield node
+
+    def find(self, role, name):
+        """The first of them, or None."""
+        return next(self.nodes(role, name), None)
 
     def get(self, role, name, timeout=10.0):
         return wait_for(lambda: self.find(role, name), f"{role} {name!r}", timeout)
