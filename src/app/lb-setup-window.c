@@ -65,9 +65,36 @@ is_real (LbSetupWindow *self, LbRole role)
   return chosen != NULL && chosen->options != NULL;
 }
 
-static void
-read_draft (LbSetupWindow *self, LbSetupDraft *draft)
+/* What is typed counts, though the field was not left yet; what is no number is not
+ * silently another. */
+static gboolean
+take_typed (GtkSpinButton *field, const char *title, GError **error)
 {
+  g_autofree char *text = g_strstrip (g_strdup (gtk_editable_get_text (GTK_EDITABLE (field))));
+  double low, high, value;
+  char *end;
+
+  gtk_spin_button_get_range (field, &low, &high);
+  value = g_strtod (text, &end);
+  if (end != text && *end == '\0' && value >= low && value <= high)
+    {
+      gtk_spin_button_update (field);
+      return TRUE;
+    }
+  g_set_error (error, LB_SETUP_ERROR, LB_SETUP_ERROR_VALUE, _ ("%s: \"%s\" is not a number from %g to %g"),
+               title, text, low, high);
+  return FALSE;
+}
+
+static gboolean
+read_draft (LbSetupWindow *self, LbSetupDraft *draft, GError **error)
+{
+  if (is_real (self, LB_ROLE_LIGHT) && (!take_typed (self->limit, _ ("Limit of the light source"), error) ||
+                                        !take_typed (self->level, _ ("Usual current"), error)))
+    return FALSE;
+  if (!take_typed (self->wavelength, _ ("Wavelength"), error) ||
+      !take_typed (self->exposure, _ ("Usual exposure"), error))
+    return FALSE;
   *draft = (LbSetupDraft){
     .title = gtk_editable_get_text (GTK_EDITABLE (self->title_row)),
     .light_limit = gtk_spin_button_get_value (self->limit),
@@ -78,6 +105,7 @@ read_draft (LbSetupWindow *self, LbSetupDraft *draft)
   };
   for (guint role = 0; role < LB_N_ROLES; role++)
     draft->devices[role] = get_chosen (self, role);
+  return TRUE;
 }
 
 /* What concerns devices that are not chosen cannot be changed. */
@@ -357,10 +385,12 @@ test_cb (GtkWidget *button, LbSetupWindow *self)
   LbSetupDraft draft;
   TestJob *job;
 
-  read_draft (self, &draft);
-  /* It needs no name yet. */
-  draft.title = "draft";
-  json = lb_setup_draft_to_json (&draft, &error);
+  if (read_draft (self, &draft, &error))
+    {
+      /* It needs no name yet. */
+      draft.title = "draft";
+      json = lb_setup_draft_to_json (&draft, &error);
+    }
   if (json == NULL)
     {
       show_message (self, error->message);
@@ -417,7 +447,11 @@ save (LbSetupWindow *self, gboolean replace)
       show_message (self, _ ("A task is running on the bench: wait until it has ended, or abort it"));
       return;
     }
-  read_draft (self, &draft);
+  if (!read_draft (self, &draft, &error))
+    {
+      show_message (self, error->message);
+      return;
+    }
   json = lb_setup_draft_to_json (&draft, &error);
   path = lb_setup_draft_make_path (draft.title);
   if (json != NULL && lb_setup_draft_save (path, json, replace, &error))
