@@ -22,7 +22,7 @@ def go(*command):
     failed = subprocess.run(command, env=environment).returncode != 0 or failed
 
 
-for name in ("usbtmc", "usb-light", "usb-meter"):
+for name in ("usbtmc", "usb-light", "usb-meter", "light-limit"):
     go("umockdev-wrapper", build / "tests" / f"test-{name}", "-m", "slow")
 # The machine has a time limit of its own, which grows with the number.
 go("meson", "test", "-C", build, "--no-rebuild", "--suite", "vm", "--print-errorlogs", "--timeout-multiplier", "7")

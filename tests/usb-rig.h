@@ -23,10 +23,13 @@ typedef struct
   LbDriverContext context;
   LbLightSource *source;
   LbPowerMeter *power_meter;
+  char *light_model, *meter_model, *light_keys;
 } UsbRig;
 
 /* @light_keys: added to the setup's light source, ", \"ramp_ma_per_s\": 100"; "": none. */
 UsbRig *usb_rig_new (const char *light_model, const char *meter_model, const char *light_keys);
+/* The same light source by a setup of another limit, in mA, closed. */
+void usb_rig_change_limit (UsbRig *rig, double limit_ma);
 /* Closes the devices. Checks that no command was unknown and no transfer wrong. */
 void usb_rig_free (UsbRig *rig);
 

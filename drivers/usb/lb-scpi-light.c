@@ -68,7 +68,7 @@ lb_scpi_light_check_level (LbScpiLight *self, double level_ma, GError **error)
                    self->model->name, self->model->maximum);
       return FALSE;
     }
-  if (level_ma > self->options.limit_ma)
+  if (!(level_ma <= self->options.limit_ma))
     {
       g_set_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_LIMIT,
                    _ ("set level: %.3f mA is over the limit of the setup file, %.3f mA"), level_ma,

@@ -47,6 +47,19 @@ typedef struct
 
 /* --- Arguments ------------------------------------------------------------------------------ */
 
+/* What is no limit must not be taken for one that lets everything through. */
+static gboolean
+parse_limit (const char *text, double *limit_ma, GError **error)
+{
+  char *end;
+
+  *limit_ma = g_ascii_strtod (text, &end);
+  if (end != text && *end == '\0' && isfinite (*limit_ma) && *limit_ma >= 0)
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, _ ("--limit: \"%s\" is no current"), text);
+  return FALSE;
+}
+
 static gboolean
 parse_arguments (Arguments *arguments, int argc, char **argv, GError **error)
 {
@@ -77,7 +90,8 @@ parse_arguments (Arguments *arguments, int argc, char **argv, GError **error)
                            _ ("it is started by Lightbench, not by hand"));
       return FALSE;
     }
-  arguments->limit_ma = g_ascii_strtod (limit, NULL);
+  if (!parse_limit (limit, &arguments->limit_ma, error))
+    return FALSE;
   arguments->temperature_c = temperature != NULL ? g_ascii_strtod (temperature, NULL) : NAN;
   arguments->ramp_ma_per_s = ramp != NULL ? g_ascii_strtod (ramp, NULL) : 0;
   return TRUE;
