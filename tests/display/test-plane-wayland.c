@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "plane-fixture.h"
+#include "renderer.h"
 
 /*
  * Planes on the two monitors of a Wayland compositor, seen by screenshots:
@@ -88,6 +89,7 @@ test_every_pixel_is_as_computed (gconstpointer data)
   Planes planes;
 
   g_setenv ("GSK_RENDERER", way->renderer, TRUE);
+  renderer_check ();
   run (command);
   scale = way->scale;
   planes_init (&planes, SECOND, NULL);
@@ -267,6 +269,8 @@ main (int argc, char **argv)
 {
   if (argc == 2 && g_str_equal (argv[1], "--show-until-killed"))
     show_until_killed ();
+  if (argc == 2 && g_str_equal (argv[1], RENDERER_ARGUMENT))
+    return renderer_main ();
   g_test_init (&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++)
     {

@@ -11,6 +11,7 @@
 #include <lb-monitor.h>
 
 #include "plane-fixture.h"
+#include "renderer.h"
 
 /*
  * Planes on the two monitors of an X server, seen by this program over a
@@ -143,6 +144,7 @@ test_every_pixel_is_as_computed (gconstpointer data)
 
   g_setenv ("GSK_RENDERER", way->renderer, TRUE);
   g_setenv ("GDK_SCALE", way->scale, TRUE);
+  renderer_check ();
   planes_init (&planes, keys, NULL);
   plane = plane_open (&planes, LB_ROLE_WEIGHT);
   lb_modulator_get_caps (plane, &caps, NULL, deadline (), &error);
@@ -794,6 +796,8 @@ main (int argc, char **argv)
 
   if (argc == 3 && g_str_equal (argv[1], "--show-until-killed"))
     show_until_killed (argv[2]);
+  if (argc == 2 && g_str_equal (argv[1], RENDERER_ARGUMENT))
+    return renderer_main ();
   g_test_init (&argc, &argv, NULL);
   connection = xcb_connect (NULL, &number);
   g_assert_cmpint (xcb_connection_has_error (connection), ==, 0);
