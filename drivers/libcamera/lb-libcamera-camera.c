@@ -20,6 +20,9 @@
 #define FIRST_PATIENCE_US (3 * G_USEC_PER_SEC)
 /* Of a camera that does not say, before it has streamed. */
 #define PERIOD_US (G_USEC_PER_SEC / 30.0)
+/* From the loss of a camera to where libcamera says so. */
+#define GONE_US (G_USEC_PER_SEC / 2)
+#define GONE_POLL_US (10 * 1000)
 /* So that groups of packed pixels are whole. */
 #define REGION_STEP 4
 #define POOL_SIZE 8
@@ -137,6 +140,31 @@ check (LbLibcameraCamera *self, const char *what, GError **error)
   return FALSE;
 }
 
+/* A camera that was just unplugged fails before libcamera says that it is gone. TRUE:
+ * it is, and @error says that. */
+static gboolean
+is_gone (LbLibcameraCamera *self, const char *what, GError **error)
+{
+  gint64 until_us = g_get_monotonic_time () + GONE_US;
+
+  while (self->link != NULL && !lb_camera_link_is_lost (self->link) && g_get_monotonic_time () < until_us)
+    g_usleep (GONE_POLL_US);
+  if (self->link == NULL || !lb_camera_link_is_lost (self->link))
+    return FALSE;
+  g_clear_error (error);
+  check (self, what, error);
+  return TRUE;
+}
+
+/* What is told at the same time as its loss does not hide that. */
+static void
+set_state (LbLibcameraCamera *self, LbDeviceState state)
+{
+  lb_device_set_state (LB_DEVICE (self), state);
+  if (self->link != NULL && lb_camera_link_is_lost (self->link))
+    lb_device_set_state (LB_DEVICE (self), LB_DEVICE_ABSENT);
+}
+
 static void
 set_region (LbLibcameraCamera *self, const LbCameraFormat *region)
 {
@@ -205,7 +233,7 @@ camera_open (LbDevice *device, GCancellable *cancellable, gint64 deadline_us, GE
       g_prefix_error (error, "open: ");
       return FALSE;
     }
-  lb_device_set_state (device, LB_DEVICE_CONNECTED);
+  set_state (self, LB_DEVICE_CONNECTED);
   return TRUE;
 }
 
@@ -428,8 +456,8 @@ camera_stop (LbCamera *camera, GCancellable *cancellable, gint64 deadline_us, GE
                        closing_until (deadline_us), &abandoned, error);
   if (abandoned)
     g_clear_pointer (&self->link, lb_camera_link_unref);
-  lb_device_set_state (LB_DEVICE (camera), abandoned ? LB_DEVICE_FAULTED : LB_DEVICE_CONNECTED);
-  if (!done)
+  set_state (self, abandoned ? LB_DEVICE_FAULTED : LB_DEVICE_CONNECTED);
+  if (!done && !is_gone (self, "stop", error))
     g_prefix_error (error, "stop: ");
   return done;
 }
@@ -464,8 +492,8 @@ camera_start (LbCamera *camera, guint buffers, GCancellable *cancellable, gint64
     }
   lb_camera_call_unref (call);
   if (done)
-    lb_device_set_state (LB_DEVICE (camera), LB_DEVICE_RUNNING);
-  else
+    set_state (self, LB_DEVICE_RUNNING);
+  else if (!is_gone (self, "start", error))
     camera_stop (camera, NULL, -1, NULL);
   return done;
 }

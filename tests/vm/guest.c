@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "guest.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,9 @@
 
 #define POLL_US (10 * 1000)
 #define TELL_MS 20000
+/* What the memory of a program may grow by: libcamera forgets no camera at once. */
+#define GROWTH_MB 2
+#define GROWTH_MB_PER_ROUND 0.14
 
 gint64
 guest_in (gint64 milliseconds)
@@ -116,8 +120,8 @@ guest_make_light (const char *model)
   return make_device (setup, LB_USB_DRIVER, LB_ROLE_LIGHT);
 }
 
-guint
-guest_count_descriptors (void)
+static guint
+count_descriptors (void)
 {
   g_autoptr (GDir) folder = g_dir_open ("/proc/self/fd", 0, NULL);
   guint count = 0;
@@ -127,8 +131,33 @@ guest_count_descriptors (void)
   return count;
 }
 
-double
-guest_get_memory (void)
+static gboolean
+is_child (const char *pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%s/stat", pid);
+  g_autofree char *text = NULL;
+  const char *rest;
+  int parent;
+
+  /* "123 (name) S 1 ..."; the name may have anything in it. */
+  return g_file_get_contents (path, &text, NULL, NULL) && (rest = strrchr (text, ')')) != NULL &&
+         sscanf (rest, ") %*c %d", &parent) == 1 && parent == getpid ();
+}
+
+static guint
+count_children (void)
+{
+  g_autoptr (GDir) folder = g_dir_open ("/proc", 0, NULL);
+  const char *name;
+  guint count = 0;
+
+  while ((name = g_dir_read_name (folder)) != NULL)
+    count += g_ascii_isdigit (name[0]) && is_child (name);
+  return count;
+}
+
+static double
+get_memory_mb (void)
 {
   g_autofree char *text = NULL;
   g_auto (GStrv) fields = NULL;
@@ -136,6 +165,25 @@ guest_get_memory (void)
   g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
   fields = g_strsplit (text, " ", 3);
   return g_ascii_strtod (fields[1], NULL) * (double) sysconf (_SC_PAGESIZE) / (1 << 20);
+}
+
+GuestUse
+guest_get_use (void)
+{
+  return (GuestUse){ count_descriptors (), count_children (), get_memory_mb () };
+}
+
+void
+guest_assert_no_leak (const GuestUse *before, guint rounds)
+{
+  GuestUse now = guest_get_use ();
+
+  g_test_message ("%u rounds: %u descriptors, then %u; %u children, then %u; %.1f MB, then %.1f MB", rounds,
+                  before->descriptors, now.descriptors, before->children, now.children, before->memory_mb,
+                  now.memory_mb);
+  g_assert_cmpuint (now.descriptors, <=, before->descriptors);
+  g_assert_cmpuint (now.children, <=, before->children);
+  g_assert_cmpfloat (now.memory_mb - before->memory_mb, <, GROWTH_MB + GROWTH_MB_PER_ROUND * rounds);
 }
 
 guint

@@ -24,9 +24,15 @@ LbSetup *guest_make_setup (void);
 LbDevice *guest_make_device (const char *driver, LbRole role);
 /* Its light source, another model. */
 LbDevice *guest_make_light (const char *model);
-guint guest_count_descriptors (void);
-/* Resident memory of this program, MB. */
-double guest_get_memory (void);
+/* What rounds of unplugging and plugging in again must not use up. */
+typedef struct
+{
+  guint descriptors, children; /* zombies too */
+  double memory_mb;            /* resident */
+} GuestUse;
+GuestUse guest_get_use (void);
+/* No more than @before, @rounds ago. */
+void guest_assert_no_leak (const GuestUse *before, guint rounds);
 /* How often a device is to be unplugged. */
 guint guest_get_replugs (void);
 
