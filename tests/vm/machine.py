@@ -6,7 +6,8 @@ A stock Debian kernel under QEMU without KVM, the host's root file system
 read-only over 9p, and emulated USB devices (a camera, a CLD1015, a PM100D) outside
 the machine that are plugged in by the usbredir protocol. Prints the programs' TAP as
 one. A machine that cannot run is a failure. CACHE keeps kernel and first file
-system; the kernel is fetched with apt-get download when it is not there.
+system; the kernel is fetched with apt-get download when it is not there. LIGHTBENCH_VM_CACHE
+is another such folder, which several builds may share.
 """
 
 import glob
@@ -187,8 +188,16 @@ def check_breaches(results, number):
     return 0 if good else 1
 
 
+def check_status(results, number):
+    """What a program has to say after its last test, a sanitizer above all, is in its exit code."""
+    good = read(f"{results}/status").strip() == "0"
+    print(f"{'ok' if good else 'not ok'} {number} /vm/programs-end-well")
+    return 0 if good else 1
+
+
 def main():
-    cache, usb_host, programs = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    cache = os.path.abspath(os.environ.get("LIGHTBENCH_VM_CACHE", sys.argv[1]))
+    usb_host, programs = sys.argv[2], sys.argv[3:]
     names = [program.split("=", 1)[0] for program in programs]
     started = time.monotonic()
     try:
@@ -207,9 +216,10 @@ def main():
             bail_out(error)
         number, failed = report(results, names)
         failed += check_breaches(results, number + 1)
-        print(f"1..{number + 1}")
+        failed += check_status(results, number + 2)
+        print(f"1..{number + 2}")
         print(f"# {time.monotonic() - started:.0f} s in all")
-        if failed or not os.path.exists(f"{results}/status"):
+        if failed:
             for line in (console + read(f"{results}/dmesg")[-2000:]).splitlines()[-60:]:
                 print(f"# {line}")
             if os.environ.get("LIGHTBENCH_VM_KEEP"):

@@ -19,6 +19,7 @@
  * counts of the light is the emulators' log, outside the machine. */
 
 #define LIGHT "CLD1015"
+#define METER "PM100D"
 #define WAIT_MS 20000
 /* From what goes wrong to darkness. */
 #define DARK_MS 500
@@ -224,6 +225,7 @@ typedef struct
   GThread *thread;
   GError *error;
   double lit_ms; /* emulator's time */
+  gboolean reads_power;
 } Endless;
 
 static gboolean
@@ -242,7 +244,12 @@ next_endless (LbExposure *exposure, gpointer data, GError **error)
 static gboolean
 take_endless (const LbExposure *exposure, guint nth, LbFrame *frame, gpointer data, GError **error)
 {
-  return TRUE;
+  Endless *endless = data;
+  LbDevice *meter = lb_bench_get_device (endless->bench, LB_ROLE_POWER_METER);
+  double watts;
+
+  return !endless->reads_power ||
+         lb_power_meter_read (LB_POWER_METER (meter), &watts, NULL, NULL, guest_in (WAIT_MS), error);
 }
 
 static gboolean
@@ -260,19 +267,26 @@ endless_thread (gpointer data)
   return NULL;
 }
 
-/* Comes back while it measures with light. */
+/* Comes back while it measures with light; @reads_power: the power meter too. */
 static void
-begin_endless (Endless *endless, LbBench *bench)
+begin_measuring (Endless *endless, LbBench *bench, gboolean reads_power)
 {
   double before_ms;
 
   guest_tell (LIGHT, "mark begin");
   before_ms = guest_find (LIGHT, "mark begin");
-  *endless =
-      (Endless){ .bench = bench, .pattern = lb_pattern_new_uniform (VM_PLANE_WIDTH, VM_PLANE_HEIGHT, 255) };
+  *endless = (Endless){ .bench = bench,
+                        .pattern = lb_pattern_new_uniform (VM_PLANE_WIDTH, VM_PLANE_HEIGHT, 255),
+                        .reads_power = reads_power };
   endless->thread = g_thread_new ("endless", endless_thread, endless);
   endless->lit_ms = guest_wait_for (LIGHT, "lit", before_ms, WAIT_MS);
   g_assert_cmpfloat (endless->lit_ms, >=, before_ms);
+}
+
+static void
+begin_endless (Endless *endless, LbBench *bench)
+{
+  begin_measuring (endless, bench, FALSE);
 }
 
 /* It ends with an error, which the caller frees. */
@@ -322,6 +336,23 @@ test_camera_unplugged (void)
   g_assert_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT);
   expect_dark (guest_find ("camera", "unplug"));
   guest_tell ("camera", "plug");
+  go_on (bench);
+  free_bench (bench);
+}
+
+static void
+test_meter_unplugged (void)
+{
+  LbBench *bench = connected_bench ();
+  Endless endless;
+  g_autoptr (GError) error = NULL;
+
+  begin_measuring (&endless, bench, TRUE);
+  guest_tell (METER, "unplug");
+  error = end_endless (&endless);
+  g_assert_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_ABSENT);
+  expect_dark (guest_find (METER, "unplug"));
+  guest_tell (METER, "plug");
   go_on (bench);
   free_bench (bench);
 }
@@ -465,6 +496,7 @@ main (int argc, char **argv)
   g_test_add_func ("/vm/bench/calibrates-dark", test_dark_step);
   g_test_add_func ("/vm/bench/dot-products-come-out", test_dot_products);
   g_test_add_func ("/vm/bench/camera-unplugged-ends-dark-and-comes-back", test_camera_unplugged);
+  g_test_add_func ("/vm/bench/power-meter-unplugged-ends-dark-and-comes-back", test_meter_unplugged);
   g_test_add_func ("/vm/bench/light-unplugged-comes-back-dark", test_light_unplugged);
   g_test_add_func ("/vm/bench/interlock-ends-the-run", test_interlock_trips);
   g_test_add_func ("/vm/bench/mute-light-source-ends-dark", test_light_is_mute);
