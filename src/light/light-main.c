@@ -228,27 +228,12 @@ run (const Arguments *arguments, const LbUsbModel *model, LbLightStatus *status)
   _exit (EXIT_FAILURE);
 }
 
-int
-main (int argc, char **argv)
+static int
+start (const Arguments *arguments)
 {
-  Arguments arguments = { .control_fd = -1, .stop_fd = -1, .status_fd = -1 };
-  const char *locale_folder = g_getenv ("LIGHTBENCH_LOCALE_DIR");
-  g_autoptr (GError) error = NULL;
-  const LbUsbModel *model;
-  LbLightStatus *status;
-  int exit_code;
+  const LbUsbModel *model = lb_usb_model_find (arguments->model);
+  LbLightStatus *status = map_status (arguments->status_fd);
 
-  setlocale (LC_ALL, "");
-  bindtextdomain (GETTEXT_PACKAGE, locale_folder != NULL ? locale_folder : LB_LOCALE_DIR);
-  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
-  textdomain (GETTEXT_PACKAGE);
-  if (!parse_arguments (&arguments, argc, argv, &error))
-    {
-      g_printerr ("lightbench-light: %s\n", error->message);
-      return 2;
-    }
-  model = lb_usb_model_find (arguments.model);
-  status = map_status (arguments.status_fd);
   if (model == NULL || model->light == NULL || status == NULL)
     {
       g_printerr ("lightbench-light: %s\n", _ ("it is started by Lightbench, not by hand"));
@@ -258,7 +243,25 @@ main (int argc, char **argv)
   setpriority (PRIO_PROCESS, 0, NICE);
   /* Ctrl+C in a terminal is for the program, which then says what is to be done. */
   setsid ();
-  exit_code = run (&arguments, model, status);
+  return run (arguments, model, status);
+}
+
+int
+main (int argc, char **argv)
+{
+  Arguments arguments = { .control_fd = -1, .stop_fd = -1, .status_fd = -1 };
+  const char *locale_folder = g_getenv ("LIGHTBENCH_LOCALE_DIR");
+  g_autoptr (GError) error = NULL;
+  int exit_code = 2;
+
+  setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, locale_folder != NULL ? locale_folder : LB_LOCALE_DIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
+  if (parse_arguments (&arguments, argc, argv, &error))
+    exit_code = start (&arguments);
+  else
+    g_printerr ("lightbench-light: %s\n", error->message);
   g_free (arguments.model);
   g_free (arguments.serial);
   return exit_code;
