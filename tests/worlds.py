@@ -27,10 +27,10 @@ NOISE = re.compile(r"# (\S+ \S+) world (\d+): (\d+) held-out (signed|positive) p
 # Two samples of one distribution differ so much once in a hundred times.
 P_MIN = 0.01
 # The mean over worlds of the model's rms error over the bench's is looked at from so many worlds on, and may be
-# off 1 by so many of its standard errors, but always by 1 %: the fit of each length is shared by its products.
+# off 1 by so many of its standard errors, but always by 2 %.
 RATIO_WORLDS = 10
 RATIO_SIGMAS = 3
-RATIO_LEAST = 0.01
+RATIO_LEAST = 0.02
 
 
 def run_worlds(folder, worlds, fidelity, programs, log):
