@@ -206,23 +206,43 @@ read_meter (const LbPathRun *self, const LbExposure *exposure, GCancellable *can
   return watts / expected;
 }
 
+/* "1.22 nW" */
+static char *
+format_power (double watts)
+{
+  static const struct
+  {
+    double factor;
+    const char *unit;
+  } units[] = { { 1e3, "mW" }, { 1e6, "µW" }, { 1e9, "nW" }, { 1e12, "pW" } };
+  guint i = 0;
+
+  while (i + 1 < G_N_ELEMENTS (units) && fabs (watts) * units[i].factor < 1)
+    i++;
+  return g_strdup_printf ("%.3g %s", watts * units[i].factor, units[i].unit);
+}
+
 /* What the meter read beside this exposure, if it did. The camera agrees with what is
  * expected. */
 static gboolean
 check_meter (const LbPathRun *self, const LbExposure *exposure, GError **error)
 {
   const double watts = lb_bench_get_power_w (self->bench);
+  g_autofree char *read = NULL;
+  g_autofree char *wanted = NULL;
   double expected, full;
 
   if (isnan (watts) || !expect_power (self, exposure, &expected, &full) ||
       (watts > METER_LOW * expected - METER_FLOOR * full &&
        watts < METER_HIGH * expected + METER_FLOOR * full))
     return TRUE;
+  read = format_power (watts);
+  wanted = format_power (expected);
   g_set_error (
       error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,
-      _ ("The power meter reads %.3g µW where the pattern should give %.3g µW, but the camera sees what it "
-         "should: %s. The light is off"),
-      1e6 * watts, 1e6 * expected,
+      _ ("The power meter reads %s where the pattern should give %s, but the camera sees what it should: %s. "
+         "The light is off"),
+      read, wanted,
       watts < expected ? _ ("the meter's head is covered or was moved, or its wavelength is not the light's")
                        : _ ("other light reaches the meter's head, or it was moved, or its range is too "
                             "small, or its wavelength is not the light's"));
