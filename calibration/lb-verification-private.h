@@ -208,7 +208,8 @@ enum
   LB_COLUMN_BITS,
   LB_COLUMN_RANDOM,
   LB_COLUMN_EXPLAINED,
-  LB_COLUMN_SWEEP, /* 1: of the sweep of light */
+  LB_COLUMN_CONVERTER, /* share of the camera's rounding, a part of that of quantisation */
+  LB_COLUMN_SWEEP,     /* 1: of the sweep of light */
   LB_N_COLUMNS,
 };
 

@@ -51,10 +51,13 @@ static double
 square_of (const float *row, guint cause, double photons)
 {
   const double light = row[LB_COLUMN_PHOTONS] / photons;
-  const double square = pow (row[LB_COLUMN_ERROR], 2) * row[LB_N_COLUMNS + cause];
+  const double all = pow (row[LB_COLUMN_ERROR], 2), square = all * row[LB_N_COLUMNS + cause];
 
   if (cause == LB_SHARE_SHOT)
     return square * light;
+  /* The camera's rounding is electrons, as read noise is; that of the levels goes with the product. */
+  if (cause == LB_SHARE_QUANTISATION)
+    return square + all * row[LB_COLUMN_CONVERTER] * (light * light - 1);
   return cause == LB_SHARE_READ ? square * light * light : square;
 }
 

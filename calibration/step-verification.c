@@ -193,6 +193,8 @@ groups_matrix (const VerificationWork *work)
       row[LB_COLUMN_RANDOM] = (float) (group->random / MAX (group->mean_square, 1e-30));
       row[LB_COLUMN_SWEEP] = work->kinds[i] == KIND_SWEEP;
       row[LB_COLUMN_EXPLAINED] = (float) group->explained;
+      row[LB_COLUMN_CONVERTER] =
+          (float) (group->variance[LB_RANDOM_CONVERTER] / MAX (group->mean_square, 1e-30));
       for (guint share = 0; share < LB_N_SHARES; share++)
         row[LB_N_COLUMNS + share] = (float) group->shares[share];
     }

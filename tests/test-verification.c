@@ -5,6 +5,7 @@
 #include <lb-operand.h>
 #include <lb-optical-path.h>
 #include <lb-simulated-truth.h>
+#include <lb-verification-shares.h>
 #include <lb-simulated.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ enum
   COLUMN_SLOPE = 8,
   COLUMN_RANDOM = 14,
   COLUMN_EXPLAINED = 15,
-  COLUMN_SHARES = 17,
+  COLUMN_SHARES = 18,
 };
 
 /* Columns of the array "noise" (lb-bench-noise-model-private.h). */
@@ -545,7 +546,7 @@ test_shot_noise (void)
   LbCalibration *verification = calibration_world_run (get_world (1), "verification");
   const float *a = find_group (verification, 64, TRUE, 300), *b = find_group (verification, 64, TRUE, 2000);
   const double gone = mean_square (a) - mean_square (b);
-  double said = 0;
+  double said = 0, shares[LB_VERIFICATION_CAUSES];
 
   /* Quantisation is constant in electrons as read noise is. */
   for (guint share = 0; share < G_N_ELEMENTS (share_names); share++)
@@ -557,6 +558,17 @@ test_shot_noise (void)
   g_assert_cmpfloat_with_epsilon (part_of (a, 0) / part_of (b, 0), b[COLUMN_PHOTONS] / a[COLUMN_PHOTONS],
                                   0.6);
   g_assert_cmpfloat (fabs (gone - said), <, 0.2 * said);
+  /* What an experiment with less light is told, from the groups of the usual light. */
+  g_assert_true (
+      lb_verification_find_shares (verification, 64, TRUE, a[COLUMN_PHOTONS], a[COLUMN_ERROR], shares));
+  for (guint share = 0; share < G_N_ELEMENTS (share_names); share++)
+    if (share <= 1 || share == 3)
+      {
+        g_test_message ("%s: %.1f %%, told %.1f %%", share_names[share], 100 * a[COLUMN_SHARES + share],
+                        100 * shares[share]);
+        g_assert_cmpfloat (fabs (shares[share] - a[COLUMN_SHARES + share]), <,
+                           0.02 + 0.2 * a[COLUMN_SHARES + share]);
+      }
 }
 
 /* ---- A calibration that is wrong by a known amount ---------------------------------- */
