@@ -4,21 +4,53 @@
 #include <gtk/gtk.h>
 
 #define HOLD_MS 500
+/* A press of which nothing more was heard that long ago is over. */
+#define FORGET_MS 1500
 
 typedef struct
 {
   LbConsole *console; /* borrowed; lives as long as the program's windows */
   guint held;         /* source that fires when Escape was held long enough */
+  GtkWidget *window;  /* weak: where it was last seen down */
+  gint64 pressed_us;  /* 0: it is up */
 } StopKeys;
 
 static StopKeys keys;
 
+static void
+stop (void)
+{
+  keys.pressed_us = 0;
+  lb_console_stop (keys.console);
+}
+
+/* A window that the press has closed hears nothing of the release, so it tells nothing
+ * either: whether Escape is held still is told by its repeats, in another window. */
 static gboolean
 held_cb (gpointer user_data)
 {
   keys.held = 0;
-  lb_console_stop (keys.console);
+  if (keys.window != NULL && gtk_widget_get_mapped (keys.window))
+    stop ();
   return G_SOURCE_REMOVE;
+}
+
+static void
+escape_pressed (GtkWidget *window)
+{
+  const gint64 now_us = g_get_monotonic_time ();
+  const gint64 since_us = keys.pressed_us != 0 ? now_us - keys.pressed_us : G_MAXINT64;
+
+  g_set_weak_pointer (&keys.window, window);
+  if (keys.held != 0)
+    return;
+  if (since_us >= HOLD_MS * 1000 && since_us < FORGET_MS * 1000)
+    {
+      stop ();
+      return;
+    }
+  keys.pressed_us = now_us;
+  keys.held = g_timeout_add_full (G_PRIORITY_HIGH, HOLD_MS, held_cb, NULL, NULL);
 }
 
 static gboolean
@@ -31,8 +63,8 @@ pressed_cb (
       return GDK_EVENT_STOP;
     }
   /* The press itself goes on to whoever it is for: a short one closes a dialog. */
-  if (key == GDK_KEY_Escape && keys.held == 0)
-    keys.held = g_timeout_add_full (G_PRIORITY_HIGH, HOLD_MS, held_cb, NULL, NULL);
+  if (key == GDK_KEY_Escape)
+    escape_pressed (gtk_event_controller_get_widget (GTK_EVENT_CONTROLLER (controller)));
   return GDK_EVENT_PROPAGATE;
 }
 
@@ -40,8 +72,10 @@ static void
 released_cb (
     GtkEventControllerKey *controller, guint key, guint code, GdkModifierType state, gpointer user_data)
 {
-  if (key == GDK_KEY_Escape)
-    g_clear_handle_id (&keys.held, g_source_remove);
+  if (key != GDK_KEY_Escape)
+    return;
+  keys.pressed_us = 0;
+  g_clear_handle_id (&keys.held, g_source_remove);
 }
 
 static void

@@ -39,7 +39,11 @@ def children(node):
 
 
 def walk(node):
-    """The node and all below it, but for those that go away meanwhile."""
+    """The node and all below it, but for those that go away meanwhile, or have gone and are still listed."""
+    try:
+        node.get_role_name()
+    except GLib.Error:
+        return
     yield node
     try:
         below = list(children(node))
