@@ -72,6 +72,9 @@ add_calibration (JsonBuilder *builder, LbCalibration *calibration)
   add_quantities (builder, "devices", lb_calibration_get_identities (calibration));
   add_quantities (builder, "settings", lb_calibration_settings (calibration));
   add_quantities (builder, "values", lb_calibration_values (calibration));
+  json_builder_set_member_name (builder, "bad");
+  json_builder_add_boolean_value (builder,
+                                  lb_calibration_store_is_bad (lb_calibration_get_hash (calibration)));
   add_text (builder, "data", data);
   json_builder_end_object (builder);
 }
@@ -138,7 +141,7 @@ get_text (JsonObject *object, const char *name)
 
 /* What is for the reader must be what the data says, or somebody edited it. */
 static gboolean
-read_calibration (JsonNode *node, guint nth, GPtrArray *results, GError **error)
+read_calibration (JsonNode *node, guint nth, GPtrArray *results, GPtrArray *bad, GError **error)
 {
   g_autoptr (GBytes) bytes = NULL;
   g_autoptr (LbCalibration) calibration = NULL;
@@ -164,6 +167,8 @@ read_calibration (JsonNode *node, guint nth, GPtrArray *results, GError **error)
       g_strcmp0 (get_text (object, "verdict"),
                  lb_verdict_get_name (lb_calibration_get_verdict (calibration))) != 0)
     return fail (error, _ ("number %u says something else than its data"), nth + 1);
+  if (bad != NULL && json_object_get_boolean_member_with_default (object, "bad", FALSE))
+    g_ptr_array_add (bad, calibration);
   g_ptr_array_add (results, g_steal_pointer (&calibration));
   return TRUE;
 }
@@ -172,13 +177,14 @@ read_calibration (JsonNode *node, guint nth, GPtrArray *results, GError **error)
  * lb_calibration_archive_read:
  * @json: text of a file
  * @length: of it in bytes, or -1
+ * @bad: (nullable) (element-type LbCalibration): those that are marked as bad are added, unowned
  * @error: %LB_CALIBRATION_ERROR_FORMAT, with what is wrong
  *
  * Returns: (transfer full) (nullable) (element-type LbCalibration): all results,
  * each checked by its hash; %NULL if one of them is damaged
  */
 GPtrArray *
-lb_calibration_archive_read (const char *json, gssize length, GError **error)
+lb_calibration_archive_read (const char *json, gssize length, GPtrArray *bad, GError **error)
 {
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (g_object_unref);
@@ -209,7 +215,7 @@ lb_calibration_archive_read (const char *json, gssize length, GError **error)
     }
   array = json_node_get_array (node);
   for (guint i = 0; i < json_array_get_length (array); i++)
-    if (!read_calibration (json_array_get_element (array, i), i, results, error))
+    if (!read_calibration (json_array_get_element (array, i), i, results, bad, error))
       return NULL;
   return g_steal_pointer (&results);
 }

@@ -49,6 +49,18 @@ lb_calibration_forecast_cells (LbBench *bench)
   return MAX (share * plane.width * plane.height / (macropixel * macropixel), 1);
 }
 
+/* Whether what a result took says what it would take now. */
+static gboolean
+is_telling (LbCalibration *last, LbBench *bench)
+{
+  const double period_ms =
+      lb_quantities_get (lb_calibration_settings (last), LB_CALIBRATION_FRAME_PERIOD, NAN);
+  LbCameraCaps camera;
+
+  return lb_bench_get_camera_caps (bench, &camera) &&
+         fabs (1e-3 * camera.frame_period_us - period_ms) <= 1e-3 * period_ms;
+}
+
 /**
  * lb_calibration_forecast:
  * @bench: a connected bench
@@ -56,7 +68,8 @@ lb_calibration_forecast_cells (LbBench *bench)
  * @step: name of a step
  * @forecast: (out): frames and bench time
  *
- * What a step will take: what it took the last time, if that is known; else what its own
+ * What a step will take: what it took the last time, if that is known, with the same camera
+ * period; else what its own
  * plan takes on a bench of which nothing is known but its setup.
  *
  * Returns: %FALSE if there is no such step
@@ -77,7 +90,7 @@ lb_calibration_forecast (LbBench *bench,
   if (row == NULL)
     return FALSE;
   last = lb_calibration_set_dup (set, step);
-  if (last != NULL)
+  if (last != NULL && is_telling (last, bench))
     *forecast =
         (LbCalibrationForecast){ lb_calibration_get_exposures (last), lb_calibration_get_duration_s (last) };
   else

@@ -39,6 +39,8 @@ struct _LbCalibration
 
 /* Name under which the settings of a result hold the fidelity of its bench. */
 #define LB_CALIBRATION_FIDELITY "fidelity"
+/* And the camera's frame period, ms. */
+#define LB_CALIBRATION_FRAME_PERIOD "setup_frame_period"
 const char *lb_calibration_fidelity_name (LbFidelity fidelity);
 
 /* The result as bytes and their hash (hex), from its fields. */

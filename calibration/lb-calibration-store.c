@@ -157,7 +157,7 @@ typedef struct
 /* Whether the file, by what it says of itself, is of the bench's devices and
  * newer than what is in the set. */
 static gboolean
-is_wanted (const Wanted *wanted, GBytes *bytes)
+is_wanted (const Wanted *wanted, const char *path, GBytes *bytes)
 {
   g_autofree char *step = NULL;
   g_autofree char *fidelity = NULL;
@@ -167,7 +167,10 @@ is_wanted (const Wanted *wanted, GBytes *bytes)
   gint64 time_us;
 
   if (!lb_calibration_peek (bytes, &step, &time_us, &verdict, &identities, &fidelity))
-    return FALSE;
+    {
+      g_message (_ ("%s is damaged, and passed over"), path);
+      return FALSE;
+    }
   if (verdict == LB_VERDICT_FAIL || g_strcmp0 (fidelity, wanted->fidelity) != 0 ||
       lb_calibration_steps_find (step) == NULL ||
       !lb_calibration_identities_match (identities, wanted->identities))
@@ -192,18 +195,18 @@ load_file (const Wanted *wanted, const char *path)
   file = g_mapped_file_new (path, FALSE, &error);
   if (file == NULL)
     {
-      g_info ("%s", error->message);
+      g_message ("%s", error->message);
       return;
     }
   mapped = g_mapped_file_get_bytes (file);
-  if (!is_wanted (wanted, mapped))
+  if (!is_wanted (wanted, path, mapped))
     return;
 
   data = g_bytes_get_data (mapped, &size);
   bytes = g_bytes_new (data, size);
   calibration = lb_calibration_from_bytes (bytes, &error);
   if (calibration == NULL)
-    g_info ("%s: %s", path, error->message);
+    g_message (_ ("%s is passed over: %s"), path, error->message);
   else if (!lb_calibration_store_is_bad (lb_calibration_get_hash (calibration)))
     lb_calibration_set_put (wanted->set, calibration);
 }
@@ -305,6 +308,7 @@ read_file (const char *path, LbBench *bench)
     }
   if (calibration == NULL)
     {
+      /* What loads the results has said so. */
       g_info ("%s: %s", path, error->message);
       return NULL;
     }

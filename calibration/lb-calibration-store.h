@@ -40,7 +40,7 @@ gboolean lb_calibration_store_is_bad (const char *hash);
 /* All of @calibrations as JSON: what can be read, and the whole result as it is
  * stored; and back. FORMAT, with what is wrong, if not all of them are whole. */
 char *lb_calibration_archive_write (const GPtrArray *calibrations);
-GPtrArray *lb_calibration_archive_read (const char *json, gssize length, GError **error);
+GPtrArray *lb_calibration_archive_read (const char *json, gssize length, GPtrArray *bad, GError **error);
 
 /**
  * LbCalibrationDifference: a value that two results of a step do not share.

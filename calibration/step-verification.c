@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <math.h>
+#include <string.h>
 
 /* Limit of the normalised error of signed products of 64 elements and more, and
  * of the slope's distance from 1 (optics.md, "Figures of merit"). */
@@ -144,20 +145,51 @@ measure_before (VerificationWork *work, LbVerificationGroup *group, GCancellable
   return done;
 }
 
+static void
+drop_group (VerificationWork *work, guint nth)
+{
+  lb_verification_group_clear (&work->groups[nth]);
+  work->n_groups--;
+  memmove (&work->groups[nth], &work->groups[nth + 1], (work->n_groups - nth) * sizeof *work->groups);
+  memmove (&work->kinds[nth], &work->kinds[nth + 1], (work->n_groups - nth) * sizeof *work->kinds);
+}
+
+/* FALSE with @error. A point of the sweep at which the light is too little to be measured in
+ * the reference patches, as where many camera pixels share it, is left out. */
+static gboolean
+measure_group (VerificationWork *work, guint *nth, guint64 key, GCancellable *cancellable, GError **error)
+{
+  LbVerificationGroup *group = &work->groups[*nth];
+  g_autoptr (GError) local_error = NULL;
+
+  if (lb_verification_group_measure (group, work->context, work->model, work->encoder, &work->elements,
+                                     &work->dark, key, cancellable, &local_error))
+    {
+      lb_verification_group_split (group);
+      (*nth)++;
+      return work->kinds[*nth - 1] != KIND_SIGNED || measure_before (work, group, cancellable, error);
+    }
+  if (work->kinds[*nth] == KIND_SWEEP && g_error_matches (local_error, LB_OPTICS_ERROR, LB_OPTICS_ERROR_DARK))
+    {
+      drop_group (work, *nth);
+      return TRUE;
+    }
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
+}
+
 static gboolean
 measure_groups (VerificationWork *work, GCancellable *cancellable, GError **error)
 {
-  for (guint i = 0; i < work->n_groups; i++)
+  guint64 key = 1000;
+
+  for (guint i = 0; i < work->n_groups;)
     {
       LbVerificationGroup *group = &work->groups[i];
 
       group->fraction_from = 0.32 + 0.66 * i / work->n_groups;
       group->fraction_to = 0.32 + 0.66 * (i + 1) / work->n_groups;
-      if (!lb_verification_group_measure (group, work->context, work->model, work->encoder, &work->elements,
-                                          &work->dark, 1000 + i, cancellable, error))
-        return FALSE;
-      lb_verification_group_split (group);
-      if (work->kinds[i] == KIND_SIGNED && !measure_before (work, group, cancellable, error))
+      if (!measure_group (work, &i, key++, cancellable, error))
         return FALSE;
     }
   return TRUE;
@@ -393,7 +425,7 @@ judge (const VerificationWork *work, LbCalibration *result)
   g_autofree char *message = NULL;
   double worst = 0, slope = 1;
   LbVerdict verdict = LB_VERDICT_PASS;
-  guint largest = 0;
+  guint largest = 0, length = JUDGED_LENGTH;
 
   for (guint i = 0; i < work->n_groups; i++)
     if (work->kinds[i] == KIND_SIGNED && work->groups[i].length >= JUDGED_LENGTH)
@@ -402,9 +434,12 @@ judge (const VerificationWork *work, LbCalibration *result)
 
         worst = MAX (worst, isfinite (figures->normalised_error) ? figures->normalised_error : 1);
         /* Of a few long products the slope is not known that well. */
-        if ((figures->slope_low > 1 || figures->slope_high < 1) &&
+        if (0.5 * (figures->slope_high - figures->slope_low) < SLOPE_LIMIT &&
             fabs (figures->slope - 1) > fabs (slope - 1))
-          slope = figures->slope;
+          {
+            slope = figures->slope;
+            length = work->groups[i].length;
+          }
       }
   for (guint share = 1; share < LB_N_SHARES; share++)
     if (judged->shares[share] > judged->shares[largest])
@@ -414,10 +449,9 @@ judge (const VerificationWork *work, LbCalibration *result)
   else if (worst > ERROR_LIMIT || fabs (slope - 1) > SLOPE_LIMIT)
     verdict = LB_VERDICT_WARN;
   if (worst <= ERROR_LIMIT && verdict == LB_VERDICT_WARN)
-    message =
-        g_strdup_printf (_ ("Signed products come out at %.3f of their size: measure crosstalk and flat "
-                            "field again. Normalised error %.2f %%."),
-                         slope, 100 * worst);
+    message = g_strdup_printf (_ ("Signed products of %u elements come out at %.3f of their size: measure "
+                                  "crosstalk and flat field again. Normalised error %.2f %%."),
+                               length, slope, 100 * worst);
   else
     message =
         g_strdup_printf (_ ("Signed products are known to %.2f %% (before calibration %.1f %%). The largest "

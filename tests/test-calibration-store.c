@@ -138,15 +138,21 @@ test_archive (void)
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 1, NULL);
   g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GPtrArray) read = NULL;
+  g_autoptr (GPtrArray) bad = g_ptr_array_new ();
   g_autoptr (GError) error = NULL;
   g_autofree char *json = NULL;
 
   g_ptr_array_add (results, make_result (world, "dark", 1, 1000000, LB_VERDICT_PASS));
   g_ptr_array_add (results, make_result (world, "response", 2, 2000000, LB_VERDICT_WARN));
+  /* Wherever it goes, it stays bad. */
+  lb_calibration_store_mark_bad (g_ptr_array_index (results, 1), &error);
+  g_assert_no_error (error);
   json = lb_calibration_archive_write (results);
-  read = lb_calibration_archive_read (json, -1, &error);
+  read = lb_calibration_archive_read (json, -1, bad, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (read->len, ==, 2);
+  g_assert_cmpuint (bad->len, ==, 1);
+  g_assert_true (g_ptr_array_index (bad, 0) == g_ptr_array_index (read, 1));
   for (guint i = 0; i < 2; i++)
     {
       g_autoptr (GBytes) a = lb_calibration_to_bytes (g_ptr_array_index (results, i));
@@ -187,7 +193,7 @@ test_damaged_archive (void)
       g_autoptr (GError) error = NULL;
 
       g_assert_cmpuint (g_string_replace (text, damages[i].from, damages[i].to, 1), ==, 1);
-      read = lb_calibration_archive_read (text->str, -1, &error);
+      read = lb_calibration_archive_read (text->str, -1, NULL, &error);
       g_assert_null (read);
       g_assert_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_FORMAT);
       g_string_free (text, TRUE);
@@ -197,7 +203,7 @@ test_damaged_archive (void)
     {
       g_autoptr (GError) error = NULL;
 
-      g_assert_null (lb_calibration_archive_read (json, (gssize) cut, &error));
+      g_assert_null (lb_calibration_archive_read (json, (gssize) cut, NULL, &error));
       g_assert_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_FORMAT);
     }
 }

@@ -22,6 +22,7 @@ struct _LbCalibratePage
   GtkWidget *all_button;
   GtkWidget *due_button;
   GtkWidget *abort_button;
+  GtkWidget *bad_button;
   GtkLabel *forecast;
   GtkProgressBar *progress;
   GtkListBox *list;
@@ -185,6 +186,7 @@ show_all (LbCalibratePage *self)
   gtk_widget_set_sensitive (self->all_button, ready);
   gtk_widget_set_sensitive (self->due_button, ready && is_any_due (self));
   gtk_widget_set_sensitive (self->abort_button, running);
+  gtk_widget_set_sensitive (self->bad_button, ready);
   gtk_widget_set_visible (GTK_WIDGET (self->progress), running);
   show_forecast (self);
   show_rows (self);
@@ -259,6 +261,36 @@ abort_cb (LbCalibratePage *self)
 }
 
 static void
+bad_response_cb (AdwMessageDialog *dialog, const char *response, LbCalibratePage *self)
+{
+  LbCalibration *calibration = g_object_get_data (G_OBJECT (dialog), "calibration");
+
+  if (g_str_equal (response, "mark"))
+    lb_console_mark_bad (self->console, calibration);
+}
+
+/* Asks first: there is no way back. */
+static void
+bad_cb (LbCalibratePage *self)
+{
+  GtkWidget *dialog;
+
+  if (self->shown == NULL)
+    return;
+  dialog = adw_message_dialog_new (
+      GTK_WINDOW (gtk_widget_get_root (GTK_WIDGET (self))), _ ("Mark This Result as Bad?"),
+      _ ("It is kept, but never used again. The one before it, if there is one, comes into force."));
+  adw_message_dialog_add_responses (ADW_MESSAGE_DIALOG (dialog), "cancel", _ ("_Cancel"), "mark",
+                                    _ ("_Mark as Bad"), NULL);
+  adw_message_dialog_set_response_appearance (ADW_MESSAGE_DIALOG (dialog), "mark", ADW_RESPONSE_DESTRUCTIVE);
+  adw_message_dialog_set_default_response (ADW_MESSAGE_DIALOG (dialog), "cancel");
+  adw_message_dialog_set_close_response (ADW_MESSAGE_DIALOG (dialog), "cancel");
+  g_object_set_data_full (G_OBJECT (dialog), "calibration", g_object_ref (self->shown), g_object_unref);
+  g_signal_connect_object (dialog, "response", G_CALLBACK (bad_response_cb), self, 0);
+  gtk_window_present (GTK_WINDOW (dialog));
+}
+
+static void
 run_one_cb (LbStepRow *row, LbCalibratePage *self)
 {
   lb_console_calibrate (self->console, (const char *const[]){ lb_step_row_get_step (row)->name, NULL });
@@ -293,6 +325,7 @@ lb_calibrate_page_class_init (LbCalibratePageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, all_button);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, due_button);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, abort_button);
+  gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, bad_button);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, forecast);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, progress);
   gtk_widget_class_bind_template_child (widget_class, LbCalibratePage, list);
@@ -307,6 +340,7 @@ lb_calibrate_page_class_init (LbCalibratePageClass *klass)
   gtk_widget_class_bind_template_callback (widget_class, all_cb);
   gtk_widget_class_bind_template_callback (widget_class, due_cb);
   gtk_widget_class_bind_template_callback (widget_class, abort_cb);
+  gtk_widget_class_bind_template_callback (widget_class, bad_cb);
   gtk_widget_class_bind_template_callback (widget_class, row_selected_cb);
 }
 

@@ -2,6 +2,7 @@
 #include "lb-console-private.h"
 
 #include <glib/gi18n.h>
+#include <lb-calibration-store.h>
 #include <lb-workflow.h>
 
 #include "lb-frame-figure.h"
@@ -25,6 +26,7 @@ typedef struct
   gboolean new_bench;
   /* calibrate */
   GStrv steps;
+  LbCalibration *bad; /* to be marked */
   gint64 last_picture_us;
   const char *drawn_step; /* interned; the last step that had a figure */
   /* run */
@@ -45,6 +47,7 @@ job_free (gpointer data)
   g_clear_object (&job->bench);
   g_clear_object (&job->session);
   g_clear_object (&job->calibrations);
+  g_clear_object (&job->bad);
   g_free (job->setup);
   g_free (job->session_path);
   g_strfreev (job->steps);
@@ -494,6 +497,66 @@ lb_console_calibrate (LbConsole *self, const char *const *steps)
   job = job_new (self);
   job->steps = g_strdupv ((char **) steps);
   start (self, job, calibrate_thread, finished_cb);
+}
+
+static gboolean
+mark_bad (Job *job, GError **error)
+{
+  const LbCalibrationStep *step = lb_calibration_steps_find (lb_calibration_get_step (job->bad));
+  g_autofree char *note = g_strdup_printf (
+      _ ("%s, %.12s, was marked as bad"), step != NULL ? _ (step->title) : lb_calibration_get_step (job->bad),
+      lb_calibration_get_hash (job->bad));
+
+  if (!lb_calibration_store_mark_bad (job->bad, error))
+    return FALSE;
+  job->session = lb_console_ensure_session (job->console, job->bench, error);
+  if (job->session == NULL || !lb_session_add_note (job->session, note, error))
+    return FALSE;
+  g_clear_object (&job->calibrations);
+  job->calibrations = lb_workflow_load_calibrations (job->bench, job->session, error);
+  return job->calibrations != NULL;
+}
+
+static void
+mark_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+  GError *error = NULL;
+
+  if (mark_bad (data, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+marked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Job *job = g_task_get_task_data (G_TASK (result));
+
+  if (!g_task_had_error (G_TASK (result)))
+    lb_console_take_calibrations (LB_CONSOLE (source), g_steal_pointer (&job->calibrations));
+  finished_cb (source, result, user_data);
+}
+
+/**
+ * lb_console_mark_bad:
+ * @calibration: a result
+ *
+ * It is kept, but not used any more; the one before it of its step comes into force.
+ */
+void
+lb_console_mark_bad (LbConsole *self, LbCalibration *calibration)
+{
+  Job *job;
+
+  g_return_if_fail (LB_IS_CONSOLE (self) && LB_IS_CALIBRATION (calibration));
+
+  if (!lb_console_is_connected (self) ||
+      !lb_console_begin_task (self, LB_TASK_MARK, _ ("Marking a calibration as bad")))
+    return;
+  job = job_new (self);
+  job->bad = g_object_ref (calibration);
+  start (self, job, mark_thread, marked_cb);
 }
 
 /* --- Experiments --------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@ typedef enum
   LB_TASK_CONNECT,
   LB_TASK_DISCONNECT,
   LB_TASK_CALIBRATE,
+  LB_TASK_MARK, /* a calibration as bad */
   LB_TASK_RUN,
   LB_TASK_CHECK, /* reads the state of light source and camera */
 } LbTask;
@@ -105,6 +106,7 @@ gboolean lb_console_get_fault_injected (LbConsole *self, const char *fault);
 
 /* @steps: NULL-terminated names, {"due", NULL}, or NULL for all. */
 void lb_console_calibrate (LbConsole *self, const char *const *steps);
+void lb_console_mark_bad (LbConsole *self, LbCalibration *calibration);
 /* Makes an experiment; in a computing thread. @data belongs to who asked. */
 typedef LbExperiment *(*LbExperimentMaker) (gconstpointer data, GError **error);
 void lb_console_run (LbConsole *self,

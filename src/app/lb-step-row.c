@@ -88,6 +88,7 @@ lb_step_row_set_result (LbStepRow *self, LbCalibration *result, const char *why)
                                   : lb_calibration_get_verdict (result));
   gtk_label_set_text (self->age, age != NULL ? age : "");
   gtk_label_set_text (self->residual, residual != NULL ? residual : "");
+  gtk_widget_set_visible (GTK_WIDGET (self->age), age != NULL);
   gtk_widget_set_visible (GTK_WIDGET (self->residual), residual != NULL && residual[0] != '\0');
   gtk_label_set_text (self->message, message != NULL ? message : "");
   gtk_widget_set_visible (GTK_WIDGET (self->message), message != NULL && message[0] != '\0');

@@ -118,6 +118,8 @@ list_all (Cli *cli, CliPlace *place, GError **error)
   json_builder_end_object (builder);
   if (cli->json)
     cli_json_print (builder);
+  else if (list->len == 0)
+    g_printerr (_ ("no calibrations of this bench are stored: run lightbench-cli calibrate\n"));
   return TRUE;
 }
 
@@ -211,12 +213,13 @@ static gboolean
 import_all (Cli *cli, const char *path, GError **error)
 {
   g_autoptr (GPtrArray) results = NULL;
+  g_autoptr (GPtrArray) bad = g_ptr_array_new ();
   g_autofree char *text = NULL;
   gsize length;
 
   if (!g_file_get_contents (path, &text, &length, error))
     return FALSE;
-  results = lb_calibration_archive_read (text, length, error);
+  results = lb_calibration_archive_read (text, length, bad, error);
   if (results == NULL)
     {
       g_prefix_error (error, "%s: ", path);
@@ -224,6 +227,9 @@ import_all (Cli *cli, const char *path, GError **error)
     }
   for (guint i = 0; i < results->len; i++)
     if (!lb_calibration_store_save (g_ptr_array_index (results, i), error))
+      return FALSE;
+  for (guint i = 0; i < bad->len; i++)
+    if (!lb_calibration_store_mark_bad (g_ptr_array_index (bad, i), error))
       return FALSE;
   print_done (cli, "imported", results->len);
   return TRUE;

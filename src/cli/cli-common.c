@@ -425,6 +425,26 @@ cli_run_calibration (Cli *cli, CliPlace *place, const char *const *steps, GPtrAr
                                 cli_calibration_progress_cb, &progress, cli->cancellable, error);
 }
 
+/* Results that are due are used all the same; whoever runs is to know. */
+static void
+note_due (const CliPlace *place)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+
+  for (const LbCalibrationStep *const *step = lb_calibration_steps_get (); *step != NULL; step++)
+    {
+      g_autoptr (LbCalibration) result = lb_calibration_set_dup (place->calibrations, (*step)->name);
+
+      if (result != NULL && !(*step)->only_checks &&
+          lb_calibration_set_is_due_on (place->calibrations, place->bench, (*step)->name, NULL))
+        g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "", (*step)->name);
+    }
+  if (names->len > 0)
+    g_printerr (_ ("note: calibration steps that are due are used as they are: %s (calibrate --steps due "
+                   "measures them anew)\n"),
+                names->str);
+}
+
 gboolean
 cli_run_experiment (
     Cli *cli, CliPlace *place, LbExperiment *experiment, const LbSentinelSettings *sentinels, GError **error)
@@ -432,6 +452,7 @@ cli_run_experiment (
   LbExperimentPlace where = { place->bench, place->calibrations, place->session, TRUE, *sentinels };
   g_auto (CliProgress) progress = { NULL };
 
+  note_due (place);
   cli_progress_init (&progress);
   return lb_experiment_run (experiment, &where, cli_snapshot_cb, &progress, cli->cancellable, error);
 }

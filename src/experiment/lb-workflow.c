@@ -21,6 +21,12 @@ is_wanted (const LbCalibrationStep *step, LbCalibrationSet *set, LbBench *bench,
 static gboolean
 check_names (const char *const *steps, GError **error)
 {
+  if (steps != NULL && steps[0] == NULL)
+    {
+      g_set_error_literal (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_NO_SUCH_STEP,
+                           _ ("no calibration step is named: give their names, or due, or all"));
+      return FALSE;
+    }
   for (guint i = 0; steps != NULL && steps[i] != NULL; i++)
     if (lb_calibration_steps_find (steps[i]) == NULL && !g_str_equal (steps[i], "due") &&
         !g_str_equal (steps[i], "all"))

@@ -108,6 +108,20 @@ def _():
     application.wait_text("Earlier results")
 
 
+@tap.test("/app/result-marked-as-bad-gives-way-to-the-one-before")
+def _():
+    application.press("push button", "Mark as Bad…")
+    application.wait_text("Mark This Result as Bad?")
+    application.page(None)
+    application.press("push button", "_Mark as Bad Mark as Bad")
+    application.page("Calibrate")
+    store = pathlib.Path(os.environ["LIGHTBENCH_HOME"]) / "calibrations"
+    wait_for(lambda: list(store.glob("*.bad")), "the mark", 20)
+    # Nothing is older than the first result of Dark, which is in force again.
+    application.wait_text("Ready, calibrated", 20)
+    wait_for(lambda: not application.is_sensitive("push button", "Run what is due"), "nothing to be due", 20)
+
+
 @tap.test("/app/attention-scores-run")
 def _():
     show("Experiment")
