@@ -12,6 +12,9 @@
 #define PATTERN_LIMIT 0.25
 /* Noise that is allowed for on top, standard deviations. */
 #define SIGMAS 5.0
+/* Noise that the pixels of a row have in common, once the dark columns have taken out what
+ * they know, at most, in parts of the read noise. */
+#define ROW_NOISE_PART 0.25
 /* Less than that part of the expected light is what a dark plane leaks, or less. */
 #define BLACK 0.08
 /* One plane's leak must fit that much better than the other's to be named alone. */
@@ -82,6 +85,14 @@ find_templates (
     expected[i] = sums[i] / (double) layout->segment_length;
 }
 
+/* Of the sum over a region of so many pixels, about as high as wide, electrons squared. */
+static double
+find_variance (double electrons, double pixels, double read_noise)
+{
+  return MAX (electrons, 0) +
+         (pixels + ROW_NOISE_PART * ROW_NOISE_PART * pow (pixels, 1.5)) * read_noise * read_noise;
+}
+
 static void
 add_point (Points *self, double measured, double variance, const double expected[N_SHOWN])
 {
@@ -98,7 +109,7 @@ find_points (const LbPathPlan *plan, guint64 number, const LbReading *reading, d
 {
   static const double patch[N_SHOWN] = { 1, 1, 1 };
   const LbLayout *layout = plan->layout;
-  const double read = plan->model->read_noise * plan->model->read_noise;
+  const double read_noise = plan->model->read_noise;
   const double bright = light * layout->bright_gain;
 
   points->measured = g_new (double, layout->n_tiles + 1);
@@ -124,10 +135,12 @@ find_points (const LbPathPlan *plan, guint64 number, const LbReading *reading, d
       find_templates (plan, number, t, &what, expected);
       /* Stray light comes from the light source, whatever the planes show. */
       add_point (points, electrons / full,
-                 (MAX (reading->electrons[t], 0) + layout->tile_pixels[t] * read) / (full * full), expected);
+                 find_variance (reading->electrons[t], layout->tile_pixels[t], read_noise) / (full * full),
+                 expected);
     }
   add_point (points, (reading->bright_electrons - light * layout->bright_stray) / bright,
-             (MAX (reading->bright_electrons, 0) + layout->bright_pixels * read) / (bright * bright), patch);
+             find_variance (reading->bright_electrons, layout->bright_pixels, read_noise) / (bright * bright),
+             patch);
 }
 
 /* Least-squares amplitude of a template, and rms of what it leaves. */
