@@ -226,6 +226,28 @@ describe_setup (LbBench *bench, LbQuantities *settings)
  * camera's dark current (which doubles in about 7 degrees) are no longer what they were. */
 #define TEMPERATURE_LIMIT_C 3.0
 
+/* Words for what describe_setup() notes. */
+static const char *
+name_setting (const char *name)
+{
+  static const struct
+  {
+    const char *name, *words;
+  } settings[] = { { "setup_exposure", N_ ("an exposure time") },
+                   { "setup_light_level", N_ ("a light level") },
+                   { "setup_macropixel", N_ ("macropixels") },
+                   { "setup_margin", N_ ("a margin of the source") },
+                   { "setup_guard", N_ ("a guard between tiles") },
+                   { "camera_width", N_ ("a camera width") },
+                   { "camera_height", N_ ("a camera height") },
+                   { LB_CALIBRATION_FRAME_PERIOD, N_ ("a frame period of the camera") } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (settings); i++)
+    if (g_str_equal (settings[i].name, name))
+      return _ (settings[i].words);
+  return name;
+}
+
 static char *
 explain_change (LbCalibration *calibration, LbBench *bench)
 {
@@ -237,14 +259,16 @@ explain_change (LbCalibration *calibration, LbBench *bench)
     {
       const LbQuantity *quantity = lb_quantities_get_nth (now, i);
       const double before = lb_quantities_get (then, quantity->name, NAN);
+      const char *space = quantity->unit[0] != '\0' ? " " : "";
       const LbCalibrationStep *row = lb_calibration_steps_find (lb_calibration_get_step (calibration));
 
       /* How often the camera could see what it saw concerns nothing but times. */
       if (g_str_equal (quantity->name, LB_CALIBRATION_FRAME_PERIOD) && !g_str_equal (row->name, "timing"))
         continue;
       if (fabs (quantity->value - before) > 1e-6 * fabs (before))
-        return g_strdup_printf (_ ("%s was measured with %s %g, which is %g now"), _ (row->title),
-                                quantity->name, before, quantity->value);
+        return g_strdup_printf (_ ("%s was measured with %s of %g%s%s, now it is %g%s%s"), _ (row->title),
+                                name_setting (quantity->name), before, space, quantity->unit, quantity->value,
+                                space, quantity->unit);
     }
   if (fabs (lb_bench_get_temperature (bench) - lb_quantities_get (then, "temperature", NAN)) >
       TEMPERATURE_LIMIT_C)
