@@ -2,6 +2,7 @@
 #include "lb-gemm.h"
 
 #include <cblas.h>
+#include <omp.h>
 #include <string.h>
 
 /* Tiles of the product that OpenBLAS works out one at a time. They are fixed:
@@ -15,7 +16,7 @@ static int requested_threads;
 
 /**
  * lb_numerics_set_threads:
- * @threads: number of threads, or 0 for one a core
+ * @threads: number of threads, or 0 for one a core (or OMP_NUM_THREADS)
  *
  * Sets how many threads the numeric kernels use. No result depends on it.
  */
@@ -37,7 +38,7 @@ lb_numerics_get_threads (void)
 {
   int threads = g_atomic_int_get (&requested_threads);
 
-  return threads > 0 ? (guint) threads : g_get_num_processors ();
+  return (guint) (threads > 0 ? threads : MAX (omp_get_max_threads (), 1));
 }
 
 /**
