@@ -387,17 +387,39 @@ cli_progress_done (CliProgress *progress)
   g_clear_pointer (&progress->label, g_free);
 }
 
-void
-cli_calibration_progress_cb (const char *step,
-                             double fraction,
-                             const char *message,
-                             LbFigure *figure,
-                             LbFrame *frame,
-                             gpointer user_data)
+/* The forecast is said once it is certain that something is measured. */
+typedef struct
+{
+  CliProgress progress;
+  LbCalibrationForecast forecast;
+  gboolean said;
+} CalibrationProgress;
+
+static void
+say_forecast (CalibrationProgress *self)
+{
+  g_autofree char *seconds = g_strdup_printf ("%.0f s", self->forecast.seconds);
+
+  self->said = TRUE;
+  g_printerr (_ ("Forecast: %llu exposures, %s of bench time"), (unsigned long long) self->forecast.exposures,
+              seconds);
+  g_printerr ("\n");
+}
+
+static void
+calibration_progress_cb (const char *step,
+                         double fraction,
+                         const char *message,
+                         LbFigure *figure,
+                         LbFrame *frame,
+                         gpointer user_data)
 {
   const LbCalibrationStep *row = lb_calibration_steps_find (step);
+  CalibrationProgress *self = user_data;
 
-  cli_progress_update (user_data, row != NULL ? _ (row->title) : step, fraction);
+  if (!self->said)
+    say_forecast (self);
+  cli_progress_update (&self->progress, row != NULL ? _ (row->title) : step, fraction);
 }
 
 void
@@ -409,20 +431,15 @@ cli_snapshot_cb (LbSnapshot *snapshot, gpointer user_data)
 gboolean
 cli_run_calibration (Cli *cli, CliPlace *place, const char *const *steps, GPtrArray *results, GError **error)
 {
-  g_auto (CliProgress) progress = { NULL };
-  g_autofree char *seconds = NULL;
-  LbCalibrationForecast forecast;
+  CalibrationProgress progress = { .said = FALSE };
+  gboolean done;
 
-  lb_workflow_forecast_calibration (place->bench, place->calibrations, steps, &forecast);
-  seconds = g_strdup_printf ("%.0f s", forecast.seconds);
-  if (forecast.exposures > 0)
-    g_printerr (_ ("Forecast: %llu exposures, %s of bench time"), (unsigned long long) forecast.exposures,
-                seconds);
-  if (forecast.exposures > 0)
-    g_printerr ("\n");
-  cli_progress_init (&progress);
-  return lb_workflow_calibrate (place->bench, place->calibrations, place->session, steps, results,
-                                cli_calibration_progress_cb, &progress, cli->cancellable, error);
+  lb_workflow_forecast_calibration (place->bench, place->calibrations, steps, &progress.forecast);
+  cli_progress_init (&progress.progress);
+  done = lb_workflow_calibrate (place->bench, place->calibrations, place->session, steps, results,
+                                calibration_progress_cb, &progress, cli->cancellable, error);
+  cli_progress_done (&progress.progress);
+  return done;
 }
 
 /* Results that are due are used all the same; whoever runs is to know. */

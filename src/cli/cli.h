@@ -108,12 +108,6 @@ void cli_progress_done (CliProgress *progress);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (CliProgress, cli_progress_done)
 
 /* Shows progress of calibrations and experiments; user data is a CliProgress. */
-void cli_calibration_progress_cb (const char *step,
-                                  double fraction,
-                                  const char *message,
-                                  LbFigure *figure,
-                                  LbFrame *frame,
-                                  gpointer user_data);
 void cli_snapshot_cb (LbSnapshot *snapshot, gpointer user_data);
 
 /* `name: value unit` lines. */
