@@ -205,13 +205,14 @@ earlier (gint64 a, gint64 b)
   return a < 0 ? b : b < 0 ? a : MIN (a, b);
 }
 
-/* With the lock held. Returns when to look again, -1: never. */
+/* With the lock held. @dark: as it was at @now_us or later; what was seen before a STOP confirms
+ * nothing. Returns when to look again, -1: never. */
 static gint64
 confirm (LbBench *self, gboolean dark, gint64 now_us)
 {
   if (self->confirm_us == 0)
     return -1;
-  if (dark)
+  if (dark && now_us > self->confirm_us - LB_BENCH_CONFIRM_US)
     {
       self->confirm_us = 0;
       lb_bench_set_light_locked (self, LB_LIGHT_OFF);
@@ -277,8 +278,8 @@ darken_cancelled (LbBench *self, gint64 now_us)
 static gint64
 look (LbBench *self)
 {
-  gboolean dark = is_dark (self);
   gint64 now_us = g_get_monotonic_time ();
+  gboolean dark = is_dark (self);
   LbBenchAction *late = NULL;
   gint64 next_us, dark_us;
 
