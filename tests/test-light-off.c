@@ -212,17 +212,23 @@ check_no_relighting (Fixture *fixture, guint64 generation)
   g_assert_cmpuint (instrument_get_switched_on (fixture->rig->light), ==, switched_on);
 }
 
+/* Returns when it hangs in @call. */
+static gint64
+begin_and_hang (Fixture *fixture, const char *call)
+{
+  begin (fixture);
+  fake_devices_block (fixture->fake, call);
+  fake_devices_wait_blocked (fixture->fake);
+  return g_get_monotonic_time ();
+}
+
 static void
 test_stop_while_a_call_hangs (Fixture *fixture, gconstpointer call)
 {
   LbBench *bench = fake_devices_get_bench (fixture->fake);
   guint64 generation = lb_bench_get_generation (bench);
-  gint64 since_us;
+  gint64 since_us = begin_and_hang (fixture, call);
 
-  begin (fixture);
-  fake_devices_block (fixture->fake, call);
-  fake_devices_wait_blocked (fixture->fake);
-  since_us = g_get_monotonic_time ();
   lb_bench_stop (bench);
   expect_dark (fixture, since_us);
   check_no_relighting (fixture, generation);
@@ -234,12 +240,8 @@ test_abort_while_a_call_hangs (Fixture *fixture, gconstpointer call)
 {
   LbBench *bench = fake_devices_get_bench (fixture->fake);
   guint64 generation = lb_bench_get_generation (bench);
-  gint64 since_us;
+  gint64 since_us = begin_and_hang (fixture, call);
 
-  begin (fixture);
-  fake_devices_block (fixture->fake, call);
-  fake_devices_wait_blocked (fixture->fake);
-  since_us = g_get_monotonic_time ();
   g_cancellable_cancel (fixture->cancellable);
   expect_dark (fixture, since_us);
   check_no_relighting (fixture, generation);
