@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "ui"))
 
 import tap
-from desktop import Application, Atspi, children, has, wait_for
+from desktop import SENSITIVE, Application, wait_for
 
 PROGRAM, CLI, SAMPLE = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 LOG = pathlib.Path(os.environ["LIGHT_LOG"])
@@ -57,8 +57,8 @@ def start():
 
 
 def press_when_sensitive(button):
-    wait_for(lambda: has(button, Atspi.StateType.SENSITIVE), button.get_name(), 30)
-    button.get_action_iface().do_action(0)
+    wait_for(button.is_sensitive, button.name, 30)
+    button.press()
 
 
 def measure():
@@ -92,11 +92,6 @@ def arm():
     application.wait_text("Light armed")
 
 
-def is_modal():
-    """Whether a modal dialog is open."""
-    return any(has(window, Atspi.StateType.MODAL) for window in children(application.node))
-
-
 def expect_end(expected):
     """The program has ended by itself."""
     code = application.process.wait(timeout=20)
@@ -124,15 +119,15 @@ def _():
     write_setup(0.1)
     start()
     measure()
-    abort = next(node for node in application.nodes("push button", "Abort") if has(node, Atspi.StateType.SENSITIVE))
-    expect_dark(lambda: abort.get_action_iface().do_action(0))
+    abort = next(node for node in application.nodes("push button", "Abort") if node.had(SENSITIVE))
+    expect_dark(abort.press)
 
 
 @tap.test("/app/light-off/by-stop")
 def _():
     measure()
     stop = application.get("push button", "STOP")
-    expect_dark(lambda: stop.get_action_iface().do_action(0))
+    expect_dark(stop.press)
 
 
 @tap.test("/app/light-off/by-the-keys-of-stop-while-a-modal-dialog-is-open")
@@ -140,10 +135,10 @@ def _():
     arm()
     measure()
     subprocess.run(["gapplication", "action", "org.lightbench.Lightbench", "about"], check=True, timeout=10)
-    wait_for(is_modal, "a modal dialog", 10)
+    wait_for(application.is_modal, "a modal dialog", 10)
     expect_dark(lambda: subprocess.run(["xdotool", "mousemove", "960", "500", "key", "ctrl+period"], check=True))
     subprocess.run(["xdotool", "key", "Escape"], check=True)
-    wait_for(lambda: not is_modal(), "the dialog to go", 10)
+    wait_for(lambda: not application.is_modal(), "the dialog to go", 10)
 
 
 @tap.test("/app/light-off/by-the-death-of-a-plane")

@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "ui"))
 
 import tap
-from desktop import Application, Atspi, has, wait_for, walk
+from desktop import FOCUSED, Application, wait_for
 
 PROGRAM, CLI = sys.argv[1], sys.argv[2]
 FILE = pathlib.Path(os.environ["LIGHTBENCH_HOME"]) / "setups" / "my-bench.json"
@@ -51,21 +51,21 @@ def number_on(left):
 
 def type_into(name, text):
     """Types into a field, as the operator does who then presses a button by its key: the focus stays."""
-    focus(application.get("spin button", name))
+    focus("spin button", name)
     keys("ctrl+a", "BackSpace")
     if text:
         subprocess.run(["xdotool", "type", "--", text], check=True, timeout=20)
     time.sleep(0.3)
 
 
-def focus(node):
+def focus(role, name):
     """By the keyboard: GTK lets nobody else move it."""
     for _ in range(60):
-        if any(has(part, Atspi.StateType.FOCUSED) for part in walk(node)):
+        if any(part.had(FOCUSED) for part in application.get(role, name).walk()):
             return
         subprocess.run(["xdotool", "key", "Tab"], check=True, timeout=20)
         time.sleep(0.1)
-    raise AssertionError(f"Tab does not come to {node.get_name()}")
+    raise AssertionError(f"Tab does not come to {name}")
 
 
 def keys(*names):
@@ -74,12 +74,12 @@ def keys(*names):
 
 
 def texts_of(row):
-    return [part.get_name() for part in walk(application.get("combo box", row)) if part.get_role_name() == "label"]
+    return [part.name for part in application.get("combo box", row).walk() if part.role == "label"]
 
 
 def choose_second(row):
     """The second monitor, from the list that opens."""
-    focus(application.get("combo box", row))
+    focus("combo box", row)
     keys("space")
     keys("Home", "Down", "Return")
     wait_for(lambda: any("DUMMY1" in text for text in texts_of(row)), f"the second monitor as {row}")
@@ -95,8 +95,7 @@ def xrandr(*arguments):
 
 
 def name_setup(name):
-    entry = application.get("text", "Name of the setup")
-    entry.get_editable_text_iface().set_text_contents(name)
+    application.get("text", "Name of the setup").set_text(name)
 
 
 @tap.test("/app/new-setup/opens-beside-stop")

@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 import tap
-from desktop import Application, Atspi, children, has, wait_for, walk
+from desktop import Application, wait_for
 
 PROGRAM = sys.argv[1]
 SCRATCH = pathlib.Path(os.environ["SCRATCH"])
@@ -28,24 +28,24 @@ application = Application([PROGRAM, "--fidelity", "fast", "--seed", "7", "--sess
 def press_stop():
     """Presses STOP and waits for what the header bar says of the light."""
     stop, light = find_stop()
-    stop.get_action_iface().do_action(0)
-    wait_for(lambda: light.get_name() == "Light off", "the light to be off", 2)
+    stop.press()
+    wait_for(lambda: light.name_now() == "Light off", "the light to be off", 2)
 
 
 def find_stop():
     """STOP and what the header bar says of the light, to be looked up beforehand: while figures are drawn a look through
     the whole window takes longer than the light may."""
     application.page(None)
-    return application.get("push button", "STOP"), next(node for node in walk(application.node)
-                                                        if node.get_name().startswith("Light "))
+    return application.get("push button", "STOP"), next(node for node in application.root().walk()
+                                                        if node.name.startswith("Light "))
 
 
 def begin_run():
     """Presses Run on the page in view; what ends the run, to be pressed or watched."""
     run, abort = application.get("push button", "Run"), application.get("push button", "Abort")
-    wait_for(lambda: has(run, Atspi.StateType.SENSITIVE), "Run to be sensitive", 30)
-    run.get_action_iface().do_action(0)
-    wait_for(lambda: has(abort, Atspi.StateType.SENSITIVE), "the run to begin", 30)
+    wait_for(run.is_sensitive, "Run to be sensitive", 30)
+    run.press()
+    wait_for(abort.is_sensitive, "the run to begin", 30)
     return abort
 
 
@@ -128,7 +128,7 @@ def _():
     application.wait_text("Forecast:", 60)
     # That it finished is said for a few seconds only, less than a look through the window may take.
     abort = begin_run()
-    wait_for(lambda: not has(abort, Atspi.StateType.SENSITIVE), "the run to end", 120)
+    wait_for(lambda: not abort.is_sensitive(), "the run to end", 120)
     texts = application.texts()
     error = texts[texts.index("Normalised error") + 1]
     tap.check(re.fullmatch(r"[0-9.]+ %", error), f"normalised error reads {error!r}")
@@ -150,8 +150,8 @@ def _():
     abort = begin_run()
     pause = application.get("push button", "Resume", 60)
     wait_for(lambda: application.shows("Held. A sentinel is off"), "what holds the run", 20)
-    pause.get_action_iface().do_action(0)
-    wait_for(lambda: not has(abort, Atspi.StateType.SENSITIVE), "the run to end", 120)
+    pause.press()
+    wait_for(lambda: not abort.is_sensitive(), "the run to end", 120)
     application.wait_text("of the dot products are in doubt", 20)
     tap.check(not application.shows("Held."), "still says that the run is held")
     inject(DISPLACED)
@@ -189,13 +189,12 @@ def _():
 @tap.test("/app/stop-ends-a-run")
 def _():
     # A run of virtual time is over in seconds: all that is pressed or read meanwhile is looked up before.
-    photons = application.get("spin button", "Photons per MAC").get_value_iface()
-    photons.set_current_value(photons.get_maximum_value())
+    application.get("spin button", "Photons per MAC").set_to_maximum()
     stop, light = find_stop()
     abort = begin_run()
-    stop.get_action_iface().do_action(0)
-    wait_for(lambda: light.get_name() == "Light off", "the light to be off", 2)
-    wait_for(lambda: not has(abort, Atspi.StateType.SENSITIVE), "the run to end", 20)
+    stop.press()
+    wait_for(lambda: light.name_now() == "Light off", "the light to be off", 2)
+    wait_for(lambda: not abort.is_sensitive(), "the run to end", 20)
     show("Session")
     application.wait_text("aborted", 20)
 
@@ -209,15 +208,14 @@ def _():
     light = find_stop()[1]
     abort = begin_run()
     subprocess.run(["gapplication", "action", "org.lightbench.Lightbench", "about"], check=True, timeout=10)
-    wait_for(lambda: any(has(window, Atspi.StateType.MODAL) for window in children(application.node)),
-             "a modal dialog", 10)
+    wait_for(application.is_modal, "a modal dialog", 10)
     subprocess.run(["xdotool", "mousemove", "640", "400", "key", "ctrl+period"], check=True, timeout=10)
-    wait_for(lambda: light.get_name() == "Light off", "the light to be off", 2)
-    tap.check(has(abort, Atspi.StateType.SENSITIVE), "the run has ended: its camera does not hang")
+    wait_for(lambda: light.name_now() == "Light off", "the light to be off", 2)
+    tap.check(abort.is_sensitive(), "the run has ended: its camera does not hang")
     # The late worker comes back from its call, and lights nothing.
     inject(HANGING)
-    wait_for(lambda: not has(abort, Atspi.StateType.SENSITIVE), "the run to end", 20)
-    tap.check(light.get_name() == "Light off", "the light is on again")
+    wait_for(lambda: not abort.is_sensitive(), "the run to end", 20)
+    tap.check(light.name_now() == "Light off", "the light is on again")
 
 
 @tap.test("/app/terminating-closes-the-session")
