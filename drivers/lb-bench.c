@@ -180,23 +180,11 @@ create_devices (LbBench *self, GError **error)
 {
   for (guint role = 0; role < LB_N_ROLES; role++)
     {
-      const char *name = lb_setup_get_driver (self->setup, role);
-      const LbDriver *driver = name != NULL ? lb_drivers_find (name) : NULL;
-
-      if (name == NULL)
+      if (lb_setup_get_driver (self->setup, role) == NULL)
         continue;
-      if (driver != NULL && driver->roles[role])
-        self->devices[role] = driver->create (&self->driver_context, role, error);
-      else
-        g_set_error (error, LB_SETUP_ERROR, LB_SETUP_ERROR_VALUE,
-                     driver == NULL ? _ ("there is no driver \"%s\" for \"devices.%s\"")
-                                    : _ ("the driver \"%s\" cannot be used for \"devices.%s\""),
-                     name, lb_role_get_name (role));
+      self->devices[role] = lb_drivers_create (&self->driver_context, role, error);
       if (self->devices[role] == NULL)
-        {
-          g_prefix_error (error, _ ("setup %s: "), lb_setup_get_name (self->setup));
-          return FALSE;
-        }
+        return FALSE;
     }
   return TRUE;
 }

@@ -42,5 +42,7 @@ typedef struct
 /* The table, ended by a row without a name. */
 const LbDriver *lb_drivers_get (void);
 const LbDriver *lb_drivers_find (const char *name);
+/* The setup's device for a role, which it must name; not open. */
+LbDevice *lb_drivers_create (LbDriverContext *context, LbRole role, GError **error);
 
 G_END_DECLS

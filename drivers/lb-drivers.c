@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <glib/gi18n-lib.h>
 #include <lb-display.h>
 #include <lb-libcamera.h>
 #include <lb-simulated.h>
@@ -43,4 +44,33 @@ lb_drivers_find (const char *name)
     if (g_strcmp0 (driver->name, name) == 0)
       return driver;
   return NULL;
+}
+
+/**
+ * lb_drivers_create:
+ * @context: with the setup
+ *
+ * Returns: (transfer full): the setup's device for @role, not yet open; %NULL with an LbSetupError: a driver
+ * or one of its keys that there is not, or a value out of range
+ */
+LbDevice *
+lb_drivers_create (LbDriverContext *context, LbRole role, GError **error)
+{
+  const char *name = lb_setup_get_driver (context->setup, role);
+  const LbDriver *driver = lb_drivers_find (name);
+  LbDevice *device;
+
+  if (driver == NULL || !driver->roles[role])
+    {
+      g_set_error (error, LB_SETUP_ERROR, LB_SETUP_ERROR_VALUE,
+                   driver == NULL ? _ ("there is no driver \"%s\" for \"devices.%s\"")
+                                  : _ ("the driver \"%s\" cannot be used for \"devices.%s\""),
+                   name, lb_role_get_name (role));
+      device = NULL;
+    }
+  else
+    device = driver->create (context, role, error);
+  if (device == NULL)
+    g_prefix_error (error, _ ("setup %s: "), lb_setup_get_name (context->setup));
+  return device;
 }

@@ -154,6 +154,8 @@ test_what_makes_no_setup_is_refused (void)
   draft.devices[LB_ROLE_LIGHT] = &light;
   draft.light_level = 81;
   expect_refused (&draft, "over the limit");
+  draft.light_limit = 1500.5;
+  expect_refused (&draft, "a CLD1015 gives 1500 mA at most");
   g_variant_unref (light.options);
 }
 

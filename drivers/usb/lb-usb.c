@@ -61,6 +61,19 @@ check_present (const char *value, const char *where, const char *key, GError **e
   return FALSE;
 }
 
+/* A limit that the instrument cannot reach does not limit: most likely it was meant for another, or in
+ * another unit. */
+static gboolean
+check_limit (double limit_ma, const LbUsbModel *model, const char *where, GError **error)
+{
+  if (limit_ma <= model->maximum)
+    return TRUE;
+  g_set_error (error, LB_SETUP_ERROR, LB_SETUP_ERROR_VALUE,
+               _ ("\"%slimit\" is %.6g mA, and a %s gives %.6g mA at most: set it to what the diode may get"),
+               where, limit_ma, model->name, model->maximum);
+  return FALSE;
+}
+
 static LbDevice *
 create (LbDriverContext *context, LbRole role, GError **error)
 {
@@ -83,6 +96,8 @@ create (LbDriverContext *context, LbRole role, GError **error)
       const LbUsbLightOptions wanted = { lb_setup_get_light_limit (context->setup), options.temperature_c,
                                          options.ramp_ma_per_s };
 
+      if (!check_limit (wanted.limit_ma, model, where, error))
+        return NULL;
       return lb_usb_light_new (model, options.serial, &wanted);
     }
   return lb_usb_power_meter_new (model, options.serial,

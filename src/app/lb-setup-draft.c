@@ -188,6 +188,26 @@ fill (const LbSetupDraft *self, JsonObject *root)
     json_object_set_double_member (optics, "light_level", self->light_level);
 }
 
+/* The keys of the drivers; simulated ones are the preset's. */
+static gboolean
+check_devices (const LbSetupDraft *self, LbSetup *setup, GError **error)
+{
+  g_autoptr (LbClock) clock = lb_clock_new_wall ();
+  LbDriverContext context = { .setup = setup, .clock = clock };
+
+  for (guint role = 0; role < LB_N_ROLES; role++)
+    {
+      g_autoptr (LbDevice) device = NULL;
+
+      if (!is_real (self->devices[role]))
+        continue;
+      device = lb_drivers_create (&context, role, error);
+      if (device == NULL)
+        return FALSE;
+    }
+  return TRUE;
+}
+
 /**
  * lb_setup_draft_to_json:
  *
@@ -220,7 +240,7 @@ lb_setup_draft_to_json (const LbSetupDraft *self, GError **error)
   fill (self, json_node_get_object (root));
   text = json_to_string (root, TRUE);
   setup = lb_setup_parse (text, -1, name, LB_FIDELITY_PIXEL, error);
-  return setup != NULL ? g_steal_pointer (&text) : NULL;
+  return setup != NULL && check_devices (self, setup, error) ? g_steal_pointer (&text) : NULL;
 }
 
 /* --- Files ----------------------------------------------------------------------------------- */
