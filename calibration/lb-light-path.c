@@ -219,7 +219,7 @@ read_meter (const LbPathRun *self, const LbExposure *exposure, GCancellable *can
   return watts / expected;
 }
 
-/* "1.22 nW" */
+/* "1.22 nW"; infinite power is more than the meter can measure. */
 static char *
 format_power (double watts)
 {
@@ -230,6 +230,8 @@ format_power (double watts)
   } units[] = { { 1e3, "mW" }, { 1e6, "µW" }, { 1e9, "nW" }, { 1e12, "pW" } };
   guint i = 0;
 
+  if (isinf (watts))
+    return g_strdup (_ ("more than its range"));
   while (i + 1 < G_N_ELEMENTS (units) && fabs (watts) * units[i].factor < 1)
     i++;
   return g_strdup_printf ("%.3g %s", watts * units[i].factor, units[i].unit);
