@@ -107,6 +107,33 @@ lb_calibration_store_mark_bad (LbCalibration *calibration, GError **error)
                                    0600, error);
 }
 
+static char *
+make_path (LbCalibration *calibration)
+{
+  g_autofree char *folder = lb_user_folder (FOLDER);
+  g_autofree char *name = make_file_name (calibration);
+
+  return g_build_filename (folder, name, NULL);
+}
+
+/**
+ * lb_calibration_store_holds:
+ * @calibration: a sealed result
+ *
+ * Returns: whether it is stored already
+ */
+gboolean
+lb_calibration_store_holds (LbCalibration *calibration)
+{
+  g_autofree char *path = NULL;
+
+  g_return_val_if_fail (LB_IS_CALIBRATION (calibration), FALSE);
+  g_return_val_if_fail (lb_calibration_get_hash (calibration) != NULL, FALSE);
+
+  path = make_path (calibration);
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
 /**
  * lb_calibration_store_save:
  * @calibration: a sealed result
@@ -120,8 +147,6 @@ lb_calibration_store_mark_bad (LbCalibration *calibration, GError **error)
 gboolean
 lb_calibration_store_save (LbCalibration *calibration, GError **error)
 {
-  g_autofree char *folder = lb_user_folder (FOLDER);
-  g_autofree char *name = NULL;
   g_autofree char *path = NULL;
   g_autoptr (GBytes) bytes = NULL;
 
@@ -131,11 +156,10 @@ lb_calibration_store_save (LbCalibration *calibration, GError **error)
 
   if (!lb_calibration_store_prepare (error))
     return FALSE;
-  name = make_file_name (calibration);
-  path = g_build_filename (folder, name, NULL);
-  if (g_file_test (path, G_FILE_TEST_EXISTS))
+  if (lb_calibration_store_holds (calibration))
     return TRUE;
 
+  path = make_path (calibration);
   bytes = lb_calibration_to_bytes (calibration);
   if (!g_file_set_contents_full (path, g_bytes_get_data (bytes, NULL), (gssize) g_bytes_get_size (bytes),
                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, error))

@@ -33,6 +33,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (LbStoredCalibration, lb_stored_calibration_free)
 GPtrArray *lb_calibration_store_list (LbBench *bench, GError **error);
 /* The one whose hash begins with @id; NO_SUCH_RESULT if there is none or more. */
 LbCalibration *lb_calibration_store_find (LbBench *bench, const char *id, GError **error);
+/* Whether it is stored already. */
+gboolean lb_calibration_store_holds (LbCalibration *calibration);
 /* Marks it: from now on it is not put in force, from store or session. */
 gboolean lb_calibration_store_mark_bad (LbCalibration *calibration, GError **error);
 gboolean lb_calibration_store_is_bad (const char *hash);

@@ -85,9 +85,11 @@ print_entry (const LbStoredCalibration *entry, const char *why)
     state = "bad";
   else if (lb_calibration_get_verdict (calibration) == LB_VERDICT_FAIL)
     state = "failed";
-  g_print ("%s: %s, %s, %s, residual %s%s%s, %s%s%s\n", entry->id, lb_calibration_get_step (calibration),
-           time, lb_verdict_get_name (lb_calibration_get_verdict (calibration)), residual,
-           unit[0] != '\0' ? " " : "", unit, state, why != NULL ? ": " : "", why != NULL ? why : "");
+  g_print ("%s: %s, %s, %s, ", entry->id, lb_calibration_get_step (calibration), time,
+           lb_verdict_get_name (lb_calibration_get_verdict (calibration)));
+  if (isfinite (lb_calibration_get_residual (calibration)))
+    g_print ("residual %s%s%s, ", residual, unit[0] != '\0' ? " " : "", unit);
+  g_print ("%s%s%s\n", state, why != NULL ? ": " : "", why != NULL ? why : "");
 }
 
 static gboolean
@@ -163,20 +165,27 @@ compare_two (Cli *cli, CliPlace *place, const char *first, const char *second, G
 
 /* --- Mark, export, import ------------------------------------------------------------ */
 
+/* @rest_name: (nullable): of a second count */
 static void
-print_done (Cli *cli, const char *what, double count)
+print_counts (Cli *cli, const char *name, guint count, const char *rest_name, guint rest)
 {
   if (cli->json)
     {
       g_autoptr (JsonBuilder) builder = json_builder_new ();
 
       json_builder_begin_object (builder);
-      cli_json_number (builder, what, count);
+      cli_json_number (builder, name, count);
+      if (rest_name != NULL)
+        cli_json_number (builder, rest_name, rest);
       json_builder_end_object (builder);
       cli_json_print (builder);
     }
   else
-    g_print ("%s: %.0f\n", what, count);
+    {
+      g_print ("%s: %u\n", name, count);
+      if (rest_name != NULL)
+        g_print ("%s: %u\n", rest_name, rest);
+    }
 }
 
 static gboolean
@@ -186,7 +195,7 @@ mark_bad (Cli *cli, CliPlace *place, const char *id, GError **error)
 
   if (calibration == NULL || !lb_calibration_store_mark_bad (calibration, error))
     return FALSE;
-  print_done (cli, "marked", 1);
+  print_counts (cli, "marked", 1, NULL, 0);
   return TRUE;
 }
 
@@ -204,7 +213,7 @@ export_all (Cli *cli, CliPlace *place, const char *path, GError **error)
   json = lb_calibration_archive_write (results);
   if (!g_file_set_contents_full (path, json, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, error))
     return FALSE;
-  print_done (cli, "exported", results->len);
+  print_counts (cli, "exported", results->len, NULL, 0);
   return TRUE;
 }
 
@@ -215,6 +224,7 @@ import_all (Cli *cli, const char *path, GError **error)
   g_autoptr (GPtrArray) results = NULL;
   g_autoptr (GPtrArray) bad = g_ptr_array_new ();
   g_autofree char *text = NULL;
+  guint known = 0;
   gsize length;
 
   if (!g_file_get_contents (path, &text, &length, error))
@@ -226,12 +236,17 @@ import_all (Cli *cli, const char *path, GError **error)
       return FALSE;
     }
   for (guint i = 0; i < results->len; i++)
-    if (!lb_calibration_store_save (g_ptr_array_index (results, i), error))
-      return FALSE;
+    {
+      LbCalibration *result = g_ptr_array_index (results, i);
+
+      known += lb_calibration_store_holds (result);
+      if (!lb_calibration_store_save (result, error))
+        return FALSE;
+    }
   for (guint i = 0; i < bad->len; i++)
     if (!lb_calibration_store_mark_bad (g_ptr_array_index (bad, i), error))
       return FALSE;
-  print_done (cli, "imported", results->len);
+  print_counts (cli, "imported", results->len - known, "already_there", known);
   return TRUE;
 }
 
@@ -250,7 +265,7 @@ write_noise_model (Cli *cli, CliPlace *place, const char *path, GError **error)
   model = lb_bench_noise_model_new (verification, error);
   if (model == NULL || !lb_bench_noise_model_save (model, path, error))
     return FALSE;
-  print_done (cli, "noise_models", 1);
+  print_counts (cli, "noise_models", 1, NULL, 0);
   return TRUE;
 }
 
