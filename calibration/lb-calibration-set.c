@@ -406,6 +406,25 @@ note_forecast (LbCalibration *result,
   lb_quantities_set (values, LB_CALIBRATION_DURATION_FORECAST, forecast->seconds, "s");
 }
 
+/* What the camera saw cannot be used: that is a verdict. Anything else that ends a step is no result at all.
+ */
+static gboolean
+measure (StepRun *run, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+
+  if (!run->step->measure (&run->context, run->result, cancellable, &local_error))
+    {
+      if (!g_error_matches (local_error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL))
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return FALSE;
+        }
+      lb_calibration_set_verdict (run->result, LB_VERDICT_FAIL, NAN, NAN, "", local_error->message);
+    }
+  return !g_cancellable_set_error_if_cancelled (cancellable, error);
+}
+
 static gboolean
 step_action (LbBench *bench, gpointer data, GCancellable *cancellable, GError **error)
 {
@@ -422,9 +441,7 @@ step_action (LbBench *bench, gpointer data, GCancellable *cancellable, GError **
   note_needed (run->result, run->context.in_force, run->step);
   lb_calibration_forecast (bench, run->context.in_force, run->step->name, &forecast);
   lb_calibration_report_progress (&run->context, 0, NULL, NULL, NULL);
-  if (!run->step->measure (&run->context, run->result, cancellable, error))
-    return FALSE;
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+  if (!measure (run, cancellable, error))
     return FALSE;
 
   exposures = lb_bench_get_exposures (bench) - begin_exposures;

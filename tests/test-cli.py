@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """lightbench-cli from outside: what it prints, what it leaves, what it refuses."""
 
+import functools
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import stat
@@ -74,6 +76,51 @@ def _():
     tap.check(later["calibrations"] == 10 and later["runs"] == 2, later)
 
 
+def calibrations(*arguments, **more):
+    return json.loads(cli("calibrations", *FAST, *arguments, "--json", **more).stdout)
+
+
+@tap.test("/cli/results-are-compared-exported-imported-and-marked-bad")
+def _():
+    own, other = {"LIGHTBENCH_HOME": str(HOME / "own")}, {"LIGHTBENCH_HOME": str(HOME / "other")}
+    cli("calibrate", *FAST, "--steps", "dark", **own)
+    cli("calibrate", "--fidelity", "fast", "--world-seed", 3, "--seed", 4, "--steps", "dark", **own)
+    newer, older = calibrations(**own)["calibrations"]
+    tap.check(newer["in_force"] and not older["in_force"], (newer, older))
+    values = {value["name"]: value for value in calibrations("--compare", older["id"], newer["id"], **own)["values"]}
+    tap.check((values["residual"]["a"], values["residual"]["b"]) == (older["residual"], newer["residual"]), values)
+    tap.check(values["offset"]["a"] != values["offset"]["b"] and values["offset (rms change)"]["b"] > 0, values)
+    archive = HOME / "results.json"
+    tap.check(calibrations("--mark-bad", newer["id"], **own) == {"marked": 1}, "not marked")
+    tap.check(calibrations("--export", archive, **own) == {"exported": 2}, "not exported")
+    for home, counts in ((own, (0, 2)), (other, (2, 0)), (other, (0, 2))):
+        done = calibrations("--import", archive, **home)
+        tap.check((done["imported"], done["already_there"]) == counts, done)
+    listed = calibrations(**other)["calibrations"]
+    tap.check([(c["hash"], c["bad"], c["in_force"]) for c in listed] ==
+              [(newer["hash"], True, False), (older["hash"], False, True)], listed)
+    damaged = HOME / "damaged.json"
+    damaged.write_text(archive.read_text().replace('"dark"', '"bark"', 1))
+    refused("calibrations", *FAST, "--import", damaged, code=1, says=[str(damaged)])
+
+
+@tap.test("/cli/a-step-that-fails-is-a-result-with-its-reason")
+def _():
+    setup, session = HOME / "dark.json", HOME / "dark.lbsession"
+    preset = pathlib.Path(os.environ["LIGHTBENCH_DATA_DIR"]) / "setups" / "simulated.json"
+    setup.write_text(re.sub('"quantum_efficiency": [0-9.]+', '"quantum_efficiency": 0.001', preset.read_text()))
+    done = cli("calibrate", *FAST, "--setup", setup, "--session", session, "--steps", "dark,light,timing", "--json",
+               code=1)
+    answer = json.loads(done.stdout)
+    tap.check([(step["name"], step["verdict"]) for step in answer["steps"]] == [("dark", "pass"), ("light", "fail")],
+              answer)
+    tap.check("too little light" in answer["steps"][1]["message"] in answer["error"]["why"], answer)
+    tap.check(answer["steps"][1]["residual"] is None, answer)
+    stored = json.loads(cli("calibrations", *FAST, "--setup", setup, "--json").stdout)["calibrations"]
+    tap.check([(one["step"], one["in_force"]) for one in stored] == [("light", False), ("dark", True)], stored)
+    tap.check(json.loads(cli("sessions", session, "--json").stdout)["calibrations"] == 2, "not in the session")
+
+
 @tap.test("/cli/only-ordinary-files-are-replaced")
 def _():
     target = HOME / "target.pdf"
@@ -86,7 +133,9 @@ def _():
     tap.check(link.is_symlink() and pipe.is_fifo() and target.read_text() == "precious", "something was replaced")
 
 
-def first_light(session, threads, locale="C.UTF-8"):
+@functools.cache
+def first_light(threads, locale="C.UTF-8"):
+    session = HOME / f"{threads}-{locale}.lbsession"
     out = cli("first-light", *FAST, "--session", session, "--json", OMP_NUM_THREADS=str(threads), LC_ALL=locale)
     figures = json.loads(out.stdout)
     return figures["attention"], figures["dot_product"]
@@ -94,14 +143,12 @@ def first_light(session, threads, locale="C.UTF-8"):
 
 @tap.test("/cli/same-seed-gives-the-same-figures-with-one-or-two-threads")
 def _():
-    one = first_light(HOME / "one.lbsession", 1)
-    two = first_light(HOME / "two.lbsession", 2)
-    tap.check(one == two, f"{one} {two}")
+    tap.check(first_light(1) == first_light(2), f"{first_light(1)} {first_light(2)}")
 
 
 @tap.test("/cli/figures-do-not-depend-on-the-locale")
 def _():
-    tap.check(first_light(HOME / "c.lbsession", 2) == first_light(HOME / "de.lbsession", 2, "de_DE.UTF-8"), "differ")
+    tap.check(first_light(2) == first_light(2, "de_DE.UTF-8"), "differ")
 
 
 @tap.test("/cli/first-light-ends-with-a-table-and-a-report")

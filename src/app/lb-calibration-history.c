@@ -155,9 +155,11 @@ name_result (LbCalibration *calibration)
       g_date_time_new_from_unix_utc (lb_calibration_get_time_us (calibration) / G_USEC_PER_SEC);
   g_autoptr (GDateTime) local = g_date_time_to_local (utc);
   g_autofree char *when = g_date_time_format (local, "%x %X");
+  const char *verdict = _ (verdicts[lb_calibration_get_verdict (calibration)]);
 
-  return g_strdup_printf (_ ("%s: %s, residual %.3g %s"), when,
-                          _ (verdicts[lb_calibration_get_verdict (calibration)]),
+  if (!isfinite (lb_calibration_get_residual (calibration)))
+    return g_strdup_printf ("%s: %s", when, verdict);
+  return g_strdup_printf (_ ("%s: %s, residual %.3g %s"), when, verdict,
                           lb_calibration_get_residual (calibration), lb_calibration_get_unit (calibration));
 }
 

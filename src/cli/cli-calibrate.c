@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <glib/gi18n.h>
-
 #include <math.h>
+
+#include <glib/gi18n.h>
 
 #include "cli.h"
 
-static void
-print_json (const CliPlace *place, const GPtrArray *results)
+/* What was done, an object that is still to be ended. */
+static JsonBuilder *
+make_object (const CliPlace *place, const GPtrArray *results)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
 
@@ -41,8 +42,7 @@ print_json (const CliPlace *place, const GPtrArray *results)
     }
   json_builder_end_array (builder);
   cli_json_text (builder, "session", lb_session_get_path (place->session));
-  json_builder_end_object (builder);
-  cli_json_print (builder);
+  return g_steal_pointer (&builder);
 }
 
 static void
@@ -61,7 +61,8 @@ print_plain (const CliPlace *place, const GPtrArray *results)
 
       g_print ("step: %s\n", lb_calibration_get_step (result));
       g_print ("  verdict: %s\n", lb_verdict_get_name (lb_calibration_get_verdict (result)));
-      g_print ("  residual: %s%s%s\n  limit: %s%s%s\n", residual, space, unit, limit, space, unit);
+      if (isfinite (lb_calibration_get_residual (result)))
+        g_print ("  residual: %s%s%s\n  limit: %s%s%s\n", residual, space, unit, limit, space, unit);
       g_print ("  duration_s: %s s\n  duration_forecast_s: %s s\n", duration, forecast);
       g_print ("  message: %s\n", lb_calibration_get_message (result));
     }
@@ -85,6 +86,7 @@ cli_calibrate (Cli *cli, int argc, char **argv)
   g_auto (GStrv) names = NULL;
   GError *error = NULL;
   CliPlace place = { NULL };
+  g_autoptr (JsonBuilder) object = NULL;
   gboolean done;
   int exit_code =
       cli_parse (cli, &argc, &argv, NULL, _ ("Calibrates the bench, step by step."), bench_entries, entries);
@@ -98,11 +100,18 @@ cli_calibrate (Cli *cli, int argc, char **argv)
          cli_run_calibration (cli, &place, (const char *const *) names, results, &error);
   if (place.session != NULL && (done || results->len > 0))
     {
-      if (cli->json && done)
-        print_json (&place, results);
-      else if (!cli->json)
+      if (cli->json)
+        object = make_object (&place, results);
+      else
         print_plain (&place, results);
     }
   done = cli_place_close (cli, &place, &error) && done;
-  return done ? CLI_SUCCESS : cli_fail (cli, error);
+  if (!done)
+    return cli_fail_after (cli, object, error);
+  if (object != NULL)
+    {
+      json_builder_end_object (object);
+      cli_json_print (object);
+    }
+  return CLI_SUCCESS;
 }

@@ -59,15 +59,17 @@ cli_parse (Cli *cli,
   return -1;
 }
 
+/* @done: (nullable): an object, not yet ended, of what was done before */
 static void
-print_error (Cli *cli, const char *why)
+print_error (Cli *cli, const char *why, JsonBuilder *done)
 {
   g_printerr ("lightbench-cli: %s: %s\n", cli->subcommand, why);
   if (cli->json)
     {
-      g_autoptr (JsonBuilder) builder = json_builder_new ();
+      g_autoptr (JsonBuilder) builder = done != NULL ? g_object_ref (done) : json_builder_new ();
 
-      json_builder_begin_object (builder);
+      if (done == NULL)
+        json_builder_begin_object (builder);
       json_builder_set_member_name (builder, "error");
       json_builder_begin_object (builder);
       cli_json_text (builder, "what", cli->subcommand);
@@ -90,7 +92,7 @@ is_wrong_use (const GError *error)
 }
 
 int
-cli_fail (Cli *cli, GError *error)
+cli_fail_after (Cli *cli, JsonBuilder *done, GError *error)
 {
   int exit_code = is_wrong_use (error) ? CLI_WRONG_USE : CLI_FAILED;
   /* By a signal, which stops the bench as the key does. */
@@ -98,9 +100,15 @@ cli_fail (Cli *cli, GError *error)
                          (g_error_matches (error, LB_BENCH_ERROR, LB_BENCH_ERROR_STOPPED) ||
                           g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED));
 
-  print_error (cli, interrupted ? _ ("interrupted") : error->message);
+  print_error (cli, interrupted ? _ ("interrupted") : error->message, done);
   g_error_free (error);
   return exit_code;
+}
+
+int
+cli_fail (Cli *cli, GError *error)
+{
+  return cli_fail_after (cli, NULL, error);
 }
 
 int
@@ -112,7 +120,7 @@ cli_wrong (Cli *cli, const char *format, ...)
   va_start (arguments, format);
   why = g_strdup_vprintf (format, arguments);
   va_end (arguments);
-  print_error (cli, why);
+  print_error (cli, why, NULL);
   return CLI_WRONG_USE;
 }
 

@@ -49,6 +49,8 @@ int cli_parse (Cli *cli,
 /* Prints `lightbench-cli: what: why`, or the JSON object of an error; returns
  * the exit code that fits it. Takes @error. */
 int cli_fail (Cli *cli, GError *error);
+/* Likewise; what was done before, an object not yet ended (nullable), holds the error. */
+int cli_fail_after (Cli *cli, JsonBuilder *done, GError *error);
 int cli_wrong (Cli *cli, const char *format, ...) G_GNUC_PRINTF (2, 3);
 int cli_check_output (Cli *cli, const char *path);
 
