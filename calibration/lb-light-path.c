@@ -21,6 +21,13 @@
 #define SURE 1.5
 /* A hypothesis must leave less than that of what the patterns as commanded leave. */
 #define BETTER 0.5
+/* Before calibration the gains are not known: tiles have up to half more than the patches
+ * at the rim tell (20 worlds). Of the patches' light so much is what they have over the
+ * dark ones. */
+#define NOMINAL_PATTERN_LIMIT 0.9
+/* Nor are the floors: of a tile's full light that much on top. */
+#define NOMINAL_FLOOR 0.05
+#define NOMINAL_CONTRAST 0.5
 /* The power meter agrees with what is expected, but for that part of the source full on. */
 #define METER_LOW 0.5
 #define METER_HIGH 1.6
@@ -161,9 +168,10 @@ fit (const Points *points, Shown shown, double *amplitude)
   return sqrt (left / points->count);
 }
 
-/* Whether the tiles are as commanded, by the light that the patches had. */
+/* Whether the tiles are as commanded, by the light that the patches had. rms of what may
+ * be off: @limit, in parts of what is expected, and @floor, of the full light. */
 static gboolean
-pattern_agrees (const Points *points)
+pattern_agrees (const Points *points, double limit, double floor)
 {
   double off = 0, expected = 0, variance = 0;
 
@@ -175,15 +183,17 @@ pattern_agrees (const Points *points)
       expected += value * value;
       variance += points->variance[i];
     }
-  return sqrt (off) <= PATTERN_LIMIT * sqrt (expected) + SIGMAS * sqrt (variance);
+  return sqrt (off) <=
+         limit * sqrt (expected) + floor * points->ratio * sqrt (points->count) + SIGMAS * sqrt (variance);
 }
 
+/* Light of the patches, by at most @high times what is expected. */
 static gboolean
-light_agrees (const Points *points)
+light_agrees (const Points *points, double high)
 {
   const double noise = SIGMAS * sqrt (points->variance[points->count - 1]);
 
-  return points->ratio > LIGHT_LOW - noise && points->ratio < LIGHT_HIGH + noise;
+  return points->ratio > LIGHT_LOW - noise && points->ratio < high + noise;
 }
 
 /* Watts that the pattern should give on the weight plane, and that the source full on
@@ -327,10 +337,30 @@ name_cause (const Points *points, const LbLayout *layout, double meter)
   if (best == SOURCE_UNIFORM)
     return _ ("the source plane shows something else: another window covers it, or its display lost the "
               "pattern");
-  if (pattern_agrees (points))
+  if (pattern_agrees (points, PATTERN_LIMIT, 0))
     return name_amount (amplitude[SHOWN], meter);
   return _ ("the patterns are not where they should be, or not whole: the alignment no longer holds, or "
             "something stands in a part of the beam");
+}
+
+static gboolean
+check_nominal (const Points *points, GError **error)
+{
+  /* What is too bright saturates, and is exposed again for a shorter time. */
+  const gboolean light = light_agrees (points, INFINITY);
+
+  if (light && points->contrast > NOMINAL_CONTRAST * points->ratio &&
+      pattern_agrees (points, NOMINAL_PATTERN_LIMIT, NOMINAL_FLOOR))
+    return TRUE;
+  g_set_error (
+      error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,
+      _ ("The camera does not see what the planes were told to show (%.1f %% of the expected light in "
+         "the reference patches): %s. The light is off"),
+      100 * points->ratio,
+      light ? _ ("a plane shows something else: another window covers it, or its display lost the "
+                 "pattern")
+            : _ ("the beam is blocked, a plane is dark or covered, or the light source gives less power"));
+  return FALSE;
 }
 
 /* A sum that two frames share only if all their pixels are the same (as good as):
@@ -369,8 +399,8 @@ lb_light_path_check (LbPathRun *self,
   g_auto (Points) points = { 0 };
   g_autoptr (LbReading) reading = NULL;
 
-  /* What the patterns give is known from the flat field on. */
-  if (!model->calibrated || !(model->light_per_us > 0) || !(light_per_us > 0))
+  /* What came of the light is known once some was measured. */
+  if (!(light_per_us > 0))
     return TRUE;
   if (repeats (self, frame))
     {
@@ -388,7 +418,10 @@ lb_light_path_check (LbPathRun *self,
   if (reading->bright_saturated > 0)
     return TRUE;
   find_points (self->plan, number, reading, light_per_us * frame->exposure_us, &points);
-  if (light_agrees (&points) && pattern_agrees (&points))
+  /* What the patterns give, from the flat field on. */
+  if (!model->calibrated || !(model->light_per_us > 0))
+    return check_nominal (&points, error);
+  if (light_agrees (&points, LIGHT_HIGH) && pattern_agrees (&points, PATTERN_LIMIT, 0))
     return nth > 0 || check_meter (self, exposure, error);
   g_set_error (
       error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,

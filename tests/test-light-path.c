@@ -167,6 +167,40 @@ test_faults (gconstpointer data)
   g_assert_cmpint (lb_bench_get_light (self.world->bench), !=, LB_LIGHT_ON);
 }
 
+/* Before calibration it knows less, but not of nothing. */
+static void
+test_nominal (gconstpointer data)
+{
+  static const Fault faults[] = {
+    { "cover-weight", NULL, 0, "covers it" },
+    { "dark-weight", NULL, 0, "plane is dark" },
+    { "dark-source", NULL, 0, "plane is dark" },
+    { "block-beam", NULL, 0, "beam is blocked" },
+    { "stale-frames", NULL, 0, "repeats its last frame" },
+  };
+  g_auto (Case) self = { 0 };
+  g_autoptr (LbOpticsModel) model = NULL;
+  g_autoptr (GError) error = NULL;
+
+  case_init (&self, GPOINTER_TO_UINT (data), FALSE);
+  model = lb_calibration_set_make_model (self.world->set, self.world->bench, FALSE, &error);
+  g_assert_no_error (error);
+  g_assert_true (lb_optical_path_set_model (self.path, model, &error));
+  measure (&self, 2000, &error);
+  g_assert_no_error (error);
+  for (guint i = 0; i < G_N_ELEMENTS (faults); i++)
+    {
+      self.fault = faults[i].fault;
+      g_assert_false (measure (&self, 2000, &error));
+      g_test_message ("%s: %s", self.fault, error->message);
+      g_assert_error (error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT);
+      g_assert_nonnull (strstr (error->message, faults[i].said));
+      g_assert_cmpint (lb_bench_get_light (self.world->bench), !=, LB_LIGHT_ON);
+      inject (&self, self.fault, FALSE);
+      g_clear_error (&error);
+    }
+}
+
 static void
 cover_cb (
     const char *step, double fraction, const char *message, LbFigure *figure, LbFrame *frame, gpointer data)
@@ -208,6 +242,12 @@ main (int argc, char **argv)
     }
   g_test_add_data_func ("/light-path/names-the-fault", NULL, test_faults);
   g_test_add_data_func ("/light-path/names-the-fault-with-a-power-meter", GUINT_TO_POINTER (1), test_faults);
+  for (guint i = 0; i < G_N_ELEMENTS (seeds); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/light-path/watches-before-calibration/%u", seeds[i]);
+
+      g_test_add_data_func (path, GUINT_TO_POINTER (seeds[i]), test_nominal);
+    }
   g_test_add_func ("/light-path/verification-is-watched", test_verification);
   return g_test_run ();
 }
