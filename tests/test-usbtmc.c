@@ -284,6 +284,25 @@ test_second_user_is_told_so (Fixture *fixture, gconstpointer data)
   g_assert_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_BUSY);
 }
 
+static gpointer
+let_go_thread (gpointer data)
+{
+  g_usleep (300 * 1000);
+  lb_usbtmc_close (data);
+  return NULL;
+}
+
+/* One that was killed holds it a moment longer than it lives. */
+static void
+test_first_user_may_let_go_meanwhile (Fixture *fixture, gconstpointer data)
+{
+  GThread *thread = g_thread_new ("lets-go", let_go_thread, g_steal_pointer (&fixture->usbtmc));
+
+  open_it (fixture);
+  g_thread_join (thread);
+  expect_answer (fixture, "*IDN?", IDENTITY);
+}
+
 static void
 test_other_serial_is_not_touched (Fixture *fixture, gconstpointer data)
 {
@@ -344,6 +363,7 @@ main (int argc, char **argv)
   ADD ("/usb/tmc/unplug-in-any-state", test_unplug_in_any_state);
   ADD ("/usb/tmc/interface-is-given-back", test_interface_is_given_back);
   ADD ("/usb/tmc/second-user-is-told-so", test_second_user_is_told_so);
+  ADD ("/usb/tmc/first-user-may-let-go-meanwhile", test_first_user_may_let_go_meanwhile);
   ADD ("/usb/tmc/other-serial-is-not-touched", test_other_serial_is_not_touched);
   ADD ("/usb/tmc/other-model-is-refused", test_other_model_is_refused);
   ADD ("/usb/tmc/devices-are-listed-unopened", test_devices_are_listed_unopened);

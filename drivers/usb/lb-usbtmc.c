@@ -40,6 +40,8 @@ enum
 /* All of a recovery, and the pause between two questions for its status. */
 #define RECOVERY_US (100 * 1000)
 #define POLL_US 2000
+#define CLAIM_WAIT_US (2 * G_USEC_PER_SEC)
+#define CLAIM_POLL_US (20 * 1000)
 /* For an instrument that still takes messages a moment is enough. */
 #define LAST_WORDS_US (20 * 1000)
 /* An instrument that sends so many transfers without a byte in them is broken. */
@@ -94,6 +96,32 @@ request (LbUsbtmc *self,
                             error) == LB_USB_DONE;
 }
 
+/* A program that was killed may hold it a moment longer, and lightbench-light until it
+ * has switched the light off. */
+static gboolean
+claim (LbUsbtmc *self, const LbUsbCall *call, GError **error)
+{
+  gint64 until_us = g_get_monotonic_time () + CLAIM_WAIT_US;
+
+  if (call->deadline_us >= 0)
+    until_us = MIN (until_us, call->deadline_us);
+  for (;;)
+    {
+      g_autoptr (GError) local_error = NULL;
+
+      if (lb_usb_claim (self->handle, self->interface.number, &local_error))
+        return TRUE;
+      if (!g_error_matches (local_error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_BUSY) ||
+          g_get_monotonic_time () + CLAIM_POLL_US > until_us ||
+          g_cancellable_is_cancelled (call->cancellable))
+        {
+          g_propagate_error (error, g_steal_pointer (&local_error));
+          return FALSE;
+        }
+      g_usleep (CLAIM_POLL_US);
+    }
+}
+
 static gboolean
 set_up (LbUsbtmc *self, const LbUsbCall *call, GError **error)
 {
@@ -106,7 +134,7 @@ set_up (LbUsbtmc *self, const LbUsbCall *call, GError **error)
                            _ ("open: the device is no USBTMC instrument in the firmware mode that it is in"));
       return FALSE;
     }
-  if (!lb_usb_claim (self->handle, self->interface.number, error) ||
+  if (!claim (self, call, error) ||
       !request (self, FROM_INTERFACE, GET_CAPABILITIES, 0, (guint16) self->interface.number, capabilities,
                 sizeof capabilities, call, error))
     return FALSE;
