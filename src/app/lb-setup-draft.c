@@ -285,14 +285,14 @@ lb_setup_draft_list_files (void)
  * lb_setup_draft_save:
  * @replace: FALSE: a file that is there stays as it is
  *
- * Returns: %FALSE with G_IO_ERROR
+ * Whole or not at all.
+ *
+ * Returns: %FALSE with G_IO_ERROR, EXISTS if it stayed; or G_FILE_ERROR
  */
 gboolean
 lb_setup_draft_save (const char *path, const char *json, gboolean replace, GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
-  g_autoptr (GFile) file = g_file_new_for_path (path);
-  g_autoptr (GFileOutputStream) stream = NULL;
 
   if (g_mkdir_with_parents (folder, 0700) != 0)
     {
@@ -300,9 +300,11 @@ lb_setup_draft_save (const char *path, const char *json, gboolean replace, GErro
                    folder, g_strerror (errno));
       return FALSE;
     }
-  stream = replace ? g_file_replace (file, NULL, TRUE, G_FILE_CREATE_NONE, NULL, error)
-                   : g_file_create (file, G_FILE_CREATE_NONE, NULL, error);
-  return stream != NULL &&
-         g_output_stream_write_all (G_OUTPUT_STREAM (stream), json, strlen (json), NULL, NULL, error) &&
-         g_output_stream_close (G_OUTPUT_STREAM (stream), NULL, error);
+  if (!replace && g_file_test (path, G_FILE_TEST_EXISTS))
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_EXISTS, _ ("%s: there is such a file already"), path);
+      return FALSE;
+    }
+  return g_file_set_contents_full (path, json, -1,
+                                   G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0666, error);
 }
