@@ -16,7 +16,7 @@ MODAL, SENSITIVE, VISIBLE = Atspi.StateType.MODAL, Atspi.StateType.SENSITIVE, At
 FOCUSED = Atspi.StateType.FOCUSED
 
 
-def wait_for(condition, what, timeout=10.0):
+def wait_for(condition, what, timeout=20.0):
     """The first true answer of condition(); fails after @timeout seconds."""
     end = time.monotonic() + timeout
     gone = None
@@ -167,14 +167,14 @@ class Application:
         """The first of them, or None."""
         return next(iter(self.nodes(role, name)), None)
 
-    def get(self, role, name, timeout=10.0):
+    def get(self, role, name, timeout=20.0):
         return wait_for(lambda: self.find(role, name), f"{role} {name!r}", timeout)
 
     def is_sensitive(self, role, name):
         node = self.find(role, name)
         return node is not None and node.had(SENSITIVE)
 
-    def press(self, role, name, timeout=10.0):
+    def press(self, role, name, timeout=20.0):
         """Presses a button once it can be pressed."""
         wait_for(lambda: self.is_sensitive(role, name), f"{role} {name!r} to be sensitive", timeout)
         self.get(role, name).press()
@@ -191,7 +191,7 @@ class Application:
         """Whether it is anywhere in the window: page, header bar, status line, toast."""
         return any(text in node.name for node in self.root().walk() if node.role in TEXTS)
 
-    def wait_text(self, text, timeout=10.0):
+    def wait_text(self, text, timeout=20.0):
         wait_for(lambda: self.shows(text), f"the text {text!r}", timeout)
 
     def names(self, role):
