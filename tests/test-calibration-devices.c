@@ -9,23 +9,12 @@
 #include <stdlib.h>
 
 #include "calibration-fixture.h"
+#include "sanitized.h"
 
 /* Light, timing and photon transfer: their fits on made-up numbers, and the steps
  * against the truth of several worlds, to the accuracy of the table in optics.md.
  * With LIGHTBENCH_WORLDS (and LIGHTBENCH_FIDELITY, see calibration-fixture.h) the
  * steps alone, on those worlds of either preset. */
-
-/* Full planes take minutes under a sanitizer and run the same code as small ones. */
-#if defined __SANITIZE_ADDRESS__
-#define SANITIZED TRUE
-#elif defined __has_feature
-#if __has_feature(address_sanitizer)
-#define SANITIZED TRUE
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED FALSE
-#endif
 
 /* ---- Fits ------------------------------------------------------------------- */
 
@@ -662,6 +651,7 @@ main (int argc, char *argv[])
   add_worlds (fidelity, first, last);
   if (given)
     return g_test_run ();
+  /* Full planes take minutes under a sanitizer and run the same code as small ones. */
   if (!SANITIZED)
     add_world ("simulated", LB_FIDELITY_PIXEL, 4);
   for (guint i = 0; i < G_N_ELEMENTS (tests); i++)

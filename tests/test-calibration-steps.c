@@ -6,19 +6,11 @@
 #include <string.h>
 
 #include "calibration-fixture.h"
+#include "sanitized.h"
 
 /* Every step against the truth of several worlds, to the accuracy of the table
  * in optics.md, and steps that must not succeed. With LIGHTBENCH_WORLDS (and
  * LIGHTBENCH_FIDELITY, see calibration-fixture.h) the steps alone, on those worlds. */
-
-/* Full planes take minutes under a sanitizer and run the same code as small ones. */
-#if defined __SANITIZE_ADDRESS__
-#define SANITIZED
-#elif defined __has_feature
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#endif
 
 typedef struct
 {
@@ -30,7 +22,8 @@ static const Case own_cases[] = {
   { LB_FIDELITY_FAST, 1 },
   { LB_FIDELITY_FAST, 2 },
   { LB_FIDELITY_FAST, 3 },
-#ifndef SANITIZED
+/* Full planes take minutes under a sanitizer and run the same code as small ones. */
+#if !SANITIZED
   { LB_FIDELITY_PIXEL, 4 },
 #endif
 };

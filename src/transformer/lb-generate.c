@@ -90,7 +90,8 @@ lb_generate (LbForward *forward,
   for (guint added = 0; added < options->count; added++)
     {
       const gsize read = MIN (tokens->len, context);
-      const guint32 *start = (const guint32 *) (const void *) tokens->data + (tokens->len - read);
+      const guint32 *all = (const guint32 *) (const void *) tokens->data;
+      const guint32 *start = read > 0 ? all + (tokens->len - read) : NULL;
       g_autoptr (LbMatrix) logits = lb_forward_run (forward, start, read, added, counts, cancellable, error);
       guint32 token;
 
