@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include <glib/gi18n-lib.h>
+#include <lb-frame-pool.h>
 
 #include "lb-apart.h"
 #include "lb-camera-call.h"
@@ -25,7 +26,6 @@
 #define GONE_POLL_US (10 * 1000)
 /* So that groups of packed pixels are whole. */
 #define REGION_STEP 4
-#define POOL_SIZE 8
 
 #define LB_TYPE_LIBCAMERA_CAMERA (lb_libcamera_camera_get_type ())
 G_DECLARE_FINAL_TYPE (LbLibcameraCamera, lb_libcamera_camera, LB, LIBCAMERA_CAMERA, LbCamera)
@@ -43,7 +43,7 @@ struct _LbLibcameraCamera
   const LbPixelFormat *format;
   guint width, height; /* of the sensor's picture as it comes out */
   LbCameraFormat region;
-  GAsyncQueue *pool; /* of Buffer, of the present region */
+  LbFramePool *pool; /* of the present region */
 
   gboolean running;
   gint64 started_us; /* monotonic */
@@ -169,8 +169,8 @@ static void
 set_region (LbLibcameraCamera *self, const LbCameraFormat *region)
 {
   self->region = *region;
-  g_clear_pointer (&self->pool, g_async_queue_unref);
-  self->pool = g_async_queue_new_full (g_free);
+  g_clear_pointer (&self->pool, lb_frame_pool_free);
+  self->pool = lb_frame_pool_new ((gsize) region->width * region->height);
 }
 
 /* What the open camera will be used as. */
@@ -500,38 +500,6 @@ camera_start (LbCamera *camera, guint buffers, GCancellable *cancellable, gint64
 
 /* --- Frames -------------------------------------------------------------------------------------------- */
 
-/* Owner of a frame's pixels: goes back to its pool. */
-typedef struct
-{
-  GAsyncQueue *pool;
-  guint16 data[];
-} Buffer;
-
-static void
-buffer_release (gpointer data)
-{
-  Buffer *buffer = data;
-  GAsyncQueue *pool = buffer->pool;
-
-  buffer->pool = NULL;
-  if (g_async_queue_length (pool) < POOL_SIZE)
-    g_async_queue_push (pool, buffer);
-  else
-    g_free (buffer);
-  g_async_queue_unref (pool);
-}
-
-static Buffer *
-buffer_take (LbLibcameraCamera *self)
-{
-  Buffer *buffer = g_async_queue_try_pop (self->pool);
-
-  if (buffer == NULL)
-    buffer = g_malloc (sizeof *buffer + sizeof (guint16) * self->region.width * self->region.height);
-  buffer->pool = g_async_queue_ref (self->pool);
-  return buffer;
-}
-
 /* NULL: the picture is too short. */
 static LbFrame *
 unpack (LbLibcameraCamera *self, const LbCapture *capture)
@@ -551,7 +519,7 @@ unpack (LbLibcameraCamera *self, const LbCapture *capture)
     .exposure_us = old ? self->old_exposure_us : self->exposure_us,
     .gain = old ? self->old_gain : self->gain,
   };
-  Buffer *buffer;
+  LbFrameBuffer *buffer;
 
   if (capture->bytes < extent)
     return NULL;
@@ -559,13 +527,12 @@ unpack (LbLibcameraCamera *self, const LbCapture *capture)
     info.exposure_us = capture->exposure_us;
   if (capture->gain > 0)
     info.gain = capture->gain;
-  buffer = buffer_take (self);
-  info.data = buffer->data;
+  buffer = lb_frame_pool_take (self->pool);
   lb_pixel_format_unpack (self->format, self->choice.colour,
                           lb_camera_link_begin_read (self->link, capture->slot), self->stride, region->x,
-                          region->y, region->width, region->height, buffer->data);
+                          region->y, region->width, region->height, lb_frame_buffer_pixels (buffer));
   lb_camera_link_end_read (self->link, capture->slot);
-  return lb_frame_new (&info, buffer, buffer_release);
+  return lb_frame_buffer_make_frame (buffer, &info);
 }
 
 /* Whether it is worth waiting on. */
@@ -667,7 +634,7 @@ lb_libcamera_camera_finalize (GObject *object)
   let_go (self, 0, NULL);
   g_clear_pointer (&self->queue, lb_frame_queue_unref);
   g_clear_pointer (&self->entry, lb_camera_entry_free);
-  g_clear_pointer (&self->pool, g_async_queue_unref);
+  g_clear_pointer (&self->pool, lb_frame_pool_free);
   g_variant_unref (self->options);
   G_OBJECT_CLASS (lb_libcamera_camera_parent_class)->finalize (object);
 }

@@ -6,6 +6,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <lb-camera.h>
+#include <lb-frame-pool.h>
 
 /*
  * A free-running camera. Its frames begin on a grid in bench time whose period
@@ -17,8 +18,6 @@
 #define EXPOSURE_MAX_US 1e7
 #define GAIN_MAX 16
 #define HANG_US (60 * G_USEC_PER_SEC)
-/* Frame buffers that are kept for the next frames. */
-#define POOL_SIZE 8
 #define CAMERA_GRID 2
 
 #define LB_TYPE_SIMULATED_CAMERA (lb_simulated_camera_get_type ())
@@ -36,42 +35,10 @@ struct _LbSimulatedCamera
   guint64 next_sequence; /* first frame that was not accounted for */
   guint64 delivered, dropped, stale;
   GBytes *repeated;  /* what comes over and over under that fault */
-  GAsyncQueue *pool; /* free buffers of the present format; shared with the frames */
+  LbFramePool *pool; /* of the present format */
 };
 
 G_DEFINE_FINAL_TYPE (LbSimulatedCamera, lb_simulated_camera, LB_TYPE_CAMERA)
-
-/* Owner of a frame's pixels: goes back to its pool. */
-typedef struct
-{
-  GAsyncQueue *pool;
-  guint16 data[];
-} Buffer;
-
-static void
-buffer_release (gpointer data)
-{
-  Buffer *buffer = data;
-  GAsyncQueue *pool = buffer->pool;
-
-  buffer->pool = NULL;
-  if (g_async_queue_length (pool) < POOL_SIZE)
-    g_async_queue_push (pool, buffer);
-  else
-    g_free (buffer);
-  g_async_queue_unref (pool);
-}
-
-static Buffer *
-buffer_take (LbSimulatedCamera *self)
-{
-  Buffer *buffer = g_async_queue_try_pop (self->pool);
-
-  if (buffer == NULL)
-    buffer = g_malloc (sizeof *buffer + sizeof (guint16) * self->format.width * self->format.height);
-  buffer->pool = g_async_queue_ref (self->pool);
-  return buffer;
-}
 
 static const LbCameraOptions *
 get_options (LbSimulatedCamera *self)
@@ -115,8 +82,8 @@ static void
 set_format (LbSimulatedCamera *self, const LbCameraFormat *format)
 {
   self->format = *format;
-  g_clear_pointer (&self->pool, g_async_queue_unref);
-  self->pool = g_async_queue_new_full (g_free);
+  g_clear_pointer (&self->pool, lb_frame_pool_free);
+  self->pool = lb_frame_pool_new ((gsize) format->width * format->height);
 }
 
 static gboolean
@@ -367,7 +334,8 @@ expose (LbSimulatedCamera *self, guint64 sequence, gint64 start_us, gint64 end_u
   LbWorld *world = lb_simulated_get_world (LB_DEVICE (self));
   const LbCameraFormat *format = &self->format;
   const gsize size = sizeof (guint16) * format->width * format->height;
-  Buffer *buffer = buffer_take (self);
+  LbFrameBuffer *buffer = lb_frame_pool_take (self->pool);
+  guint16 *pixels = lb_frame_buffer_pixels (buffer);
   LbWorldExposure exposure = { start_us,
                                self->exposure_us,
                                self->gain,
@@ -380,7 +348,6 @@ expose (LbSimulatedCamera *self, guint64 sequence, gint64 start_us, gint64 end_u
     .width = format->width,
     .height = format->height,
     .bits = format->bits,
-    .data = buffer->data,
     .exposure_us = self->exposure_us,
     .gain = self->gain,
     .start_us = start_us,
@@ -388,18 +355,18 @@ expose (LbSimulatedCamera *self, guint64 sequence, gint64 start_us, gint64 end_u
     .sequence = sequence,
   };
 
-  lb_world_expose (world, &exposure, buffer->data);
+  lb_world_expose (world, &exposure, pixels);
   self->delivered++;
   if (!lb_world_has_fault (world, LB_FAULT_STALE_FRAMES))
     g_clear_pointer (&self->repeated, g_bytes_unref);
   else if (self->repeated == NULL || g_bytes_get_size (self->repeated) != size)
     {
       g_clear_pointer (&self->repeated, g_bytes_unref);
-      self->repeated = g_bytes_new (buffer->data, size);
+      self->repeated = g_bytes_new (pixels, size);
     }
   else
-    memcpy (buffer->data, g_bytes_get_data (self->repeated, NULL), size);
-  return lb_frame_new (&info, buffer, buffer_release);
+    memcpy (pixels, g_bytes_get_data (self->repeated, NULL), size);
+  return lb_frame_buffer_make_frame (buffer, &info);
 }
 
 /* The time that a watchdog gives a camera passes. */
@@ -482,7 +449,7 @@ camera_get_counters (LbCamera *camera,
 static void
 lb_simulated_camera_finalize (GObject *object)
 {
-  g_clear_pointer (&LB_SIMULATED_CAMERA (object)->pool, g_async_queue_unref);
+  g_clear_pointer (&LB_SIMULATED_CAMERA (object)->pool, lb_frame_pool_free);
   g_clear_pointer (&LB_SIMULATED_CAMERA (object)->repeated, g_bytes_unref);
   G_OBJECT_CLASS (lb_simulated_camera_parent_class)->finalize (object);
 }
