@@ -128,6 +128,27 @@ calibration_get_value (LbCalibration *result, const char *name)
 }
 
 void
+calibration_fixture_save (LbCalibration *result)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (lb_calibration_store_save (result, &error));
+  g_assert_no_error (error);
+}
+
+double
+calibration_fixture_stored_mark (CalibrationWorld *world, const char *step)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (LbCalibrationSet) set = lb_calibration_store_load (world->bench, &error);
+  g_autoptr (LbCalibration) result = NULL;
+
+  g_assert_no_error (error);
+  result = lb_calibration_set_dup (set, step);
+  return result != NULL ? calibration_get_value (result, "offset") : -1;
+}
+
+void
 calibration_world_check (
     CalibrationWorld *world, LbCalibration *result, const char *what, double off, double limit)
 {

@@ -33,6 +33,10 @@ double calibration_world_get_truth (CalibrationWorld *world, const char *name);
 LbOpticalPath *calibration_world_new_path (CalibrationWorld *world);
 /* A value of a result; NAN if it has none of that name. */
 double calibration_get_value (LbCalibration *result, const char *name);
+/* Saves it in the user's store. */
+void calibration_fixture_save (LbCalibration *result);
+/* "offset" of what the store puts in force of a step; -1: nothing. */
+double calibration_fixture_stored_mark (CalibrationWorld *world, const char *step);
 /* What @result has found of @what is off by @off (no sign), where the table in
  * optics.md asks for @limit: it must be within, unless the verdict is an honest
  * "fail". worlds.py reads the lines that are printed. */

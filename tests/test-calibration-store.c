@@ -44,27 +44,6 @@ empty_store (void)
 }
 
 static void
-save (LbCalibration *calibration)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (lb_calibration_store_save (calibration, &error));
-  g_assert_no_error (error);
-}
-
-static double
-mark_in_force (CalibrationWorld *world, const char *step)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (LbCalibrationSet) set = lb_calibration_store_load (world->bench, &error);
-  g_autoptr (LbCalibration) calibration = NULL;
-
-  g_assert_no_error (error);
-  calibration = lb_calibration_set_dup (set, step);
-  return calibration != NULL ? lb_quantities_get (lb_calibration_values (calibration), "offset", NAN) : -1;
-}
-
-static void
 test_list (void)
 {
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 1, NULL);
@@ -79,10 +58,10 @@ test_list (void)
   LbStoredCalibration *entry;
 
   empty_store ();
-  save (old);
-  save (good);
-  save (failed);
-  save (foreign);
+  calibration_fixture_save (old);
+  calibration_fixture_save (good);
+  calibration_fixture_save (failed);
+  calibration_fixture_save (foreign);
   list = lb_calibration_store_list (world->bench, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (list->len, ==, 3);
@@ -110,15 +89,15 @@ test_mark (void)
   g_autofree char *id = g_strndup (lb_calibration_get_hash (second), 8);
 
   empty_store ();
-  save (first);
-  save (second);
-  g_assert_cmpfloat (mark_in_force (world, "dark"), ==, 2);
+  calibration_fixture_save (first);
+  calibration_fixture_save (second);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (world, "dark"), ==, 2);
   found = lb_calibration_store_find (world->bench, id, &error);
   g_assert_no_error (error);
   g_assert_cmpstr (lb_calibration_get_hash (found), ==, lb_calibration_get_hash (second));
   g_assert_true (lb_calibration_store_mark_bad (found, &error));
   /* The one before is in force again; the bad one is still there. */
-  g_assert_cmpfloat (mark_in_force (world, "dark"), ==, 1);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (world, "dark"), ==, 1);
   list = lb_calibration_store_list (world->bench, &error);
   g_assert_cmpuint (list->len, ==, 2);
   g_assert_true (((LbStoredCalibration *) g_ptr_array_index (list, 0))->bad);

@@ -409,27 +409,6 @@ make_for_world (CalibrationWorld *world, const char *step, double mark, gint64 a
 }
 
 static void
-save (LbCalibration *calibration)
-{
-  g_autoptr (GError) error = NULL;
-
-  g_assert_true (lb_calibration_store_save (calibration, &error));
-  g_assert_no_error (error);
-}
-
-static double
-load_mark (CalibrationWorld *world, const char *step)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (LbCalibrationSet) set = lb_calibration_store_load (world->bench, &error);
-  g_autoptr (LbCalibration) calibration = NULL;
-
-  g_assert_no_error (error);
-  calibration = lb_calibration_set_dup (set, step);
-  return calibration != NULL ? lb_quantities_get (lb_calibration_values (calibration), "offset", NAN) : -1;
-}
-
-static void
 test_store (void)
 {
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 1, NULL);
@@ -439,17 +418,17 @@ test_store (void)
   g_autoptr (LbCalibration) new = make_for_world (world, "dark", 2, HOUR_US);
   g_autoptr (LbCalibration) foreign = make_for_world (other, "dark", 3, 0);
 
-  g_assert_cmpfloat (load_mark (world, "dark"), ==, -1);
-  save (new);
-  save (old);
-  save (foreign);
-  save (new);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (world, "dark"), ==, -1);
+  calibration_fixture_save (new);
+  calibration_fixture_save (old);
+  calibration_fixture_save (foreign);
+  calibration_fixture_save (new);
   g_assert_cmpuint (count_files (NULL), ==, 3);
   /* The newest of the bench's own devices and fidelity. */
-  g_assert_cmpfloat (load_mark (world, "dark"), ==, 2);
-  g_assert_cmpfloat (load_mark (other, "dark"), ==, 3);
-  g_assert_cmpfloat (load_mark (pixel, "dark"), ==, -1);
-  g_assert_cmpfloat (load_mark (world, "alignment"), ==, -1);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (world, "dark"), ==, 2);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (other, "dark"), ==, 3);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (pixel, "dark"), ==, -1);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (world, "alignment"), ==, -1);
   g_assert_true (lb_calibration_fits_bench (new, world->bench));
   g_assert_false (lb_calibration_fits_bench (new, other->bench));
   g_assert_false (lb_calibration_fits_bench (new, pixel->bench));
@@ -466,9 +445,9 @@ test_store_failed (void)
 
   lb_calibration_set_verdict (bad, LB_VERDICT_FAIL, 9, 0.2, "DN", "Cover the bench.");
   lb_calibration_seal (bad, g_get_real_time (), 1, 1, identities);
-  save (good);
-  save (bad);
-  g_assert_cmpfloat (load_mark (world, "dark"), ==, 1);
+  calibration_fixture_save (good);
+  calibration_fixture_save (bad);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (world, "dark"), ==, 1);
   empty_store ();
 }
 
@@ -482,17 +461,17 @@ test_store_damaged (void)
   g_autofree char *data = NULL;
   gsize size;
 
-  save (new);
+  calibration_fixture_save (new);
   g_assert_cmpuint (count_files (&path), ==, 1);
-  save (old);
-  g_assert_cmpfloat (load_mark (world, "dark"), ==, 2);
+  calibration_fixture_save (old);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (world, "dark"), ==, 2);
   g_assert_true (g_file_get_contents (path, &data, &size, NULL));
   data[size / 2] ^= 1;
   g_assert_true (g_file_set_contents (path, data, (gssize) size, NULL));
   /* The damaged one is passed over; the older one holds. */
-  g_assert_cmpfloat (load_mark (world, "dark"), ==, 1);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (world, "dark"), ==, 1);
   g_assert_true (g_file_set_contents (path, data, 17, NULL));
-  g_assert_cmpfloat (load_mark (world, "dark"), ==, 1);
+  g_assert_cmpfloat (calibration_fixture_stored_mark (world, "dark"), ==, 1);
   empty_store ();
 }
 
