@@ -9,6 +9,7 @@ struct _LbCalibrationSet
   GObject parent_instance;
   GMutex lock;
   GHashTable *results; /* step -> LbCalibration */
+  GHashTable *failed;  /* likewise, where the last run of the step failed */
 };
 
 G_DEFINE_FINAL_TYPE (LbCalibrationSet, lb_calibration_set, G_TYPE_OBJECT)
@@ -35,6 +36,7 @@ lb_calibration_set_finalize (GObject *object)
   LbCalibrationSet *self = LB_CALIBRATION_SET (object);
 
   g_hash_table_unref (self->results);
+  g_hash_table_unref (self->failed);
   g_mutex_clear (&self->lock);
   G_OBJECT_CLASS (lb_calibration_set_parent_class)->finalize (object);
 }
@@ -52,6 +54,7 @@ lb_calibration_set_init (LbCalibrationSet *self)
 {
   g_mutex_init (&self->lock);
   self->results = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
+  self->failed = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
 }
 
 /**
@@ -94,6 +97,19 @@ lb_calibration_set_new (void)
   return g_object_new (LB_TYPE_CALIBRATION_SET, NULL);
 }
 
+static LbCalibration *
+dup_from (LbCalibrationSet *self, GHashTable *results, const char *step)
+{
+  LbCalibration *calibration;
+
+  g_mutex_lock (&self->lock);
+  calibration = g_hash_table_lookup (results, step);
+  if (calibration != NULL)
+    g_object_ref (calibration);
+  g_mutex_unlock (&self->lock);
+  return calibration;
+}
+
 /**
  * lb_calibration_set_dup:
  * @self: a set
@@ -104,16 +120,25 @@ lb_calibration_set_new (void)
 LbCalibration *
 lb_calibration_set_dup (LbCalibrationSet *self, const char *step)
 {
-  LbCalibration *calibration;
-
   g_return_val_if_fail (LB_IS_CALIBRATION_SET (self) && step != NULL, NULL);
 
-  g_mutex_lock (&self->lock);
-  calibration = g_hash_table_lookup (self->results, step);
-  if (calibration != NULL)
-    g_object_ref (calibration);
-  g_mutex_unlock (&self->lock);
-  return calibration;
+  return dup_from (self, self->results, step);
+}
+
+/**
+ * lb_calibration_set_dup_failed:
+ * @self: a set
+ * @step: name of a step
+ *
+ * Returns: (transfer full) (nullable): what came of the last run of @step, if that failed; what was in force
+ *   before has stayed so
+ */
+LbCalibration *
+lb_calibration_set_dup_failed (LbCalibrationSet *self, const char *step)
+{
+  g_return_val_if_fail (LB_IS_CALIBRATION_SET (self) && step != NULL, NULL);
+
+  return dup_from (self, self->failed, step);
 }
 
 /**
@@ -131,6 +156,17 @@ lb_calibration_set_put (LbCalibrationSet *self, LbCalibration *calibration)
 
   g_mutex_lock (&self->lock);
   g_hash_table_replace (self->results, g_strdup (lb_calibration_get_step (calibration)),
+                        g_object_ref (calibration));
+  g_hash_table_remove (self->failed, lb_calibration_get_step (calibration));
+  g_mutex_unlock (&self->lock);
+  g_signal_emit (self, changed_signal, 0);
+}
+
+static void
+put_failed (LbCalibrationSet *self, LbCalibration *calibration)
+{
+  g_mutex_lock (&self->lock);
+  g_hash_table_replace (self->failed, g_strdup (lb_calibration_get_step (calibration)),
                         g_object_ref (calibration));
   g_mutex_unlock (&self->lock);
   g_signal_emit (self, changed_signal, 0);
@@ -412,6 +448,7 @@ static gboolean
 measure (StepRun *run, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GError) local_error = NULL;
+  g_autofree char *sentence = NULL;
 
   if (!run->step->measure (&run->context, run->result, cancellable, &local_error))
     {
@@ -420,7 +457,8 @@ measure (StepRun *run, GCancellable *cancellable, GError **error)
           g_propagate_error (error, g_steal_pointer (&local_error));
           return FALSE;
         }
-      lb_calibration_set_verdict (run->result, LB_VERDICT_FAIL, NAN, NAN, "", local_error->message);
+      sentence = g_strconcat (local_error->message, ".", NULL);
+      lb_calibration_set_verdict (run->result, LB_VERDICT_FAIL, NAN, NAN, "", sentence);
     }
   return !g_cancellable_set_error_if_cancelled (cancellable, error);
 }
@@ -554,6 +592,8 @@ lb_calibration_run_step (LbBench *bench,
     return NULL;
   if (lb_calibration_get_verdict (result) != LB_VERDICT_FAIL)
     lb_calibration_set_put (set, result);
+  else
+    put_failed (set, result);
   lb_calibration_set_apply_timing (set, bench);
   return g_steal_pointer (&result);
 }

@@ -149,6 +149,8 @@ LbCalibrationSet *lb_calibration_set_new (void);
 LbCalibration *lb_calibration_set_dup (LbCalibrationSet *self, const char *step); /* transfer full, NULL */
 /* Supersedes the one of the same step; those that need it become stale. */
 void lb_calibration_set_put (LbCalibrationSet *self, LbCalibration *calibration);
+/* What came of a step's last run if that failed; transfer full, NULL. */
+LbCalibration *lb_calibration_set_dup_failed (LbCalibrationSet *self, const char *step);
 /* Missing, older than its step allows, or older than one that it needs. @why
  * (may be NULL): a sentence. */
 gboolean lb_calibration_set_is_due (LbCalibrationSet *self, const char *step, char **why);

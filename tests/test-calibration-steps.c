@@ -533,6 +533,7 @@ expect_no_light (const char *what, const char *value, const char *step)
   g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 8, changes);
   g_autoptr (LbCalibration) result = NULL;
   g_autoptr (LbCalibration) in_force = NULL;
+  g_autoptr (LbCalibration) failed = NULL;
   g_autoptr (GError) error = NULL;
 
   calibration_world_run (world, "dark");
@@ -544,6 +545,8 @@ expect_no_light (const char *what, const char *value, const char *step)
   g_assert_true (isnan (lb_calibration_get_residual (result)));
   in_force = lb_calibration_set_dup (world->set, step);
   g_assert_null (in_force);
+  failed = lb_calibration_set_dup_failed (world->set, step);
+  g_assert_true (failed == result);
   g_assert_cmpint (lb_bench_get_light (world->bench), ==, LB_LIGHT_ARMED);
 }
 

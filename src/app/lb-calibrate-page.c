@@ -63,10 +63,13 @@ show_figures (LbCalibratePage *self, GPtrArray *figures, LbCalibration *calibrat
       lb_calibration_history_set_current (self->history, lb_console_get_bench (self->console), calibration);
     }
   g_set_object (&self->shown, calibration);
+  /* A failed one is never in force. */
+  gtk_widget_set_visible (self->bad_button,
+                          calibration != NULL && lb_calibration_get_verdict (calibration) != LB_VERDICT_FAIL);
   gtk_stack_set_visible_child (self->contents, any ? self->result : GTK_WIDGET (self->empty));
 }
 
-/* The figure so far of a step that runs, else those of its result. */
+/* The figure so far of a step that runs, else those of its last result, in force or not. */
 static void
 show_selected (LbCalibratePage *self)
 {
@@ -90,7 +93,9 @@ show_selected (LbCalibratePage *self)
     }
   else if (set != NULL)
     {
-      calibration = lb_calibration_set_dup (set, step->name);
+      calibration = lb_calibration_set_dup_failed (set, step->name);
+      if (calibration == NULL)
+        calibration = lb_calibration_set_dup (set, step->name);
       for (guint i = 0; calibration != NULL && i < lb_calibration_get_n_figures (calibration); i++)
         g_ptr_array_add (figures, lb_calibration_get_figure (calibration, i, NULL));
     }
@@ -124,14 +129,16 @@ show_row (LbCalibratePage *self, LbStepRow *row)
   const LbStepProgress *progress = lb_console_get_step_progress (self->console);
   LbCalibrationSet *set = lb_console_get_calibrations (self->console);
   g_autoptr (LbCalibration) calibration = NULL;
+  g_autoptr (LbCalibration) failed = NULL;
   g_autofree char *why = NULL;
 
   if (set != NULL)
     {
       calibration = lb_calibration_set_dup (set, step->name);
+      failed = lb_calibration_set_dup_failed (set, step->name);
       is_due (self, set, step, &why);
     }
-  lb_step_row_set_result (row, calibration, why);
+  lb_step_row_set_result (row, calibration, failed, why);
   lb_step_row_set_runnable (row, lb_console_is_ready (self->console));
   lb_step_row_set_running (row, progress != NULL && g_str_equal (progress->step, step->name));
 }

@@ -61,31 +61,42 @@ show_look (LbStepRow *self, guint look)
   gtk_accessible_update_property (GTK_ACCESSIBLE (self), GTK_ACCESSIBLE_PROPERTY_LABEL, description, -1);
 }
 
+static char *
+make_message (LbCalibration *result, LbCalibration *failed, const char *why)
+{
+  if (failed == NULL)
+    return g_strdup (why != NULL || result == NULL ? why : lb_calibration_get_message (result));
+  if (result == NULL)
+    return g_strdup (lb_calibration_get_message (failed));
+  /* Translators: why the last run of a calibration step failed. */
+  return g_strdup_printf (_ ("%s The result before is still in force."), lb_calibration_get_message (failed));
+}
+
 /**
  * lb_step_row_set_result:
  * @result: (nullable): in force
+ * @failed: (nullable): of the last run, if that failed
  * @why: (nullable): a sentence, if the step is due
  */
 void
-lb_step_row_set_result (LbStepRow *self, LbCalibration *result, const char *why)
+lb_step_row_set_result (LbStepRow *self, LbCalibration *result, LbCalibration *failed, const char *why)
 {
+  g_autofree char *message = make_message (result, failed, why);
   g_autofree char *age = NULL;
   g_autofree char *residual = NULL;
-  const char *message = why;
+  LbCalibration *last = failed != NULL ? failed : result;
 
   g_return_if_fail (LB_IS_STEP_ROW (self));
 
-  if (result != NULL)
+  if (last != NULL)
     {
-      age = lb_format_age (lb_calibration_get_time_us (result));
-      residual = lb_format_residual (lb_calibration_get_residual (result), lb_calibration_get_limit (result),
-                                     lb_calibration_get_unit (result));
-      if (why == NULL)
-        message = lb_calibration_get_message (result);
+      age = lb_format_age (lb_calibration_get_time_us (last));
+      residual = lb_format_residual (lb_calibration_get_residual (last), lb_calibration_get_limit (last),
+                                     lb_calibration_get_unit (last));
     }
-  show_look (self, result == NULL ? LOOK_NOT_DONE
-                   : why != NULL  ? LOOK_DUE
-                                  : lb_calibration_get_verdict (result));
+  show_look (self, last == NULL                    ? LOOK_NOT_DONE
+                   : failed == NULL && why != NULL ? LOOK_DUE
+                                                   : lb_calibration_get_verdict (last));
   gtk_label_set_text (self->age, age != NULL ? age : "");
   gtk_label_set_text (self->residual, residual != NULL ? residual : "");
   gtk_widget_set_visible (GTK_WIDGET (self->age), age != NULL);
@@ -196,6 +207,6 @@ lb_step_row_new (const LbCalibrationStep *step)
   gtk_widget_set_tooltip_text (self->run_button, label);
   gtk_accessible_update_property (GTK_ACCESSIBLE (self->run_button), GTK_ACCESSIBLE_PROPERTY_LABEL, label,
                                   -1);
-  lb_step_row_set_result (self, NULL, NULL);
+  lb_step_row_set_result (self, NULL, NULL, NULL);
   return GTK_WIDGET (self);
 }

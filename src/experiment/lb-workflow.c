@@ -145,7 +145,7 @@ run_step (LbBench *bench,
   if (result == NULL)
     {
       note_failure (session, step, error);
-      g_prefix_error (error, "%s: ", step->name);
+      g_prefix_error (error, "%s: ", _ (step->title));
       return FALSE;
     }
   if (results != NULL)
@@ -158,7 +158,7 @@ run_step (LbBench *bench,
     return FALSE;
   if (lb_calibration_get_verdict (result) == LB_VERDICT_FAIL)
     {
-      g_set_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL, "%s: %s", step->name,
+      g_set_error (error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL, "%s: %s", _ (step->title),
                    lb_calibration_get_message (result));
       return FALSE;
     }
