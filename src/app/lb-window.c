@@ -380,6 +380,25 @@ stop_cb (LbWindow *self)
   lb_console_stop (self->console);
 }
 
+/* A button that is pressed by a key shows that for a quarter of a second first. */
+static gboolean
+stop_key_cb (
+    GtkEventControllerKey *controller, guint keyval, guint keycode, GdkModifierType state, LbWindow *self)
+{
+  switch (keyval)
+    {
+    case GDK_KEY_space:
+    case GDK_KEY_KP_Space:
+    case GDK_KEY_Return:
+    case GDK_KEY_ISO_Enter:
+    case GDK_KEY_KP_Enter:
+      lb_console_stop (self->console);
+      return GDK_EVENT_STOP;
+    default:
+      return GDK_EVENT_PROPAGATE;
+    }
+}
+
 static void
 arm_cb (LbWindow *self)
 {
@@ -441,6 +460,7 @@ lb_window_class_init (LbWindowClass *klass)
   gtk_widget_class_bind_template_child (widget_class, LbWindow, dropped_label);
   gtk_widget_class_bind_template_child (widget_class, LbWindow, disk_label);
   gtk_widget_class_bind_template_callback (widget_class, stop_cb);
+  gtk_widget_class_bind_template_callback (widget_class, stop_key_cb);
   gtk_widget_class_bind_template_callback (widget_class, arm_cb);
   gtk_widget_class_bind_template_callback (widget_class, dismiss_cb);
   gtk_widget_class_install_action (widget_class, "win.page", "s", page_action_cb);

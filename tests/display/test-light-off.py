@@ -130,6 +130,14 @@ def _():
     expect_dark(stop.press)
 
 
+@tap.test("/app/light-off/by-the-space-bar-on-stop")
+def _():
+    arm()
+    measure()
+    application.focus("push button", "STOP")
+    expect_dark(lambda: subprocess.run(["xdotool", "key", "space"], check=True, timeout=20))
+
+
 @tap.test("/app/light-off/by-the-keys-of-stop-while-a-modal-dialog-is-open")
 def _():
     arm()

@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "ui"))
 
 import tap
-from desktop import FOCUSED, Application, wait_for
+from desktop import Application, wait_for
 
 PROGRAM, CLI = sys.argv[1], sys.argv[2]
 FILE = pathlib.Path(os.environ["LIGHTBENCH_HOME"]) / "setups" / "my-bench.json"
@@ -51,21 +51,11 @@ def number_on(left):
 
 def type_into(name, text):
     """Types into a field, as the operator does who then presses a button by its key: the focus stays."""
-    focus("spin button", name)
+    application.focus("spin button", name)
     keys("ctrl+a", "BackSpace")
     if text:
         subprocess.run(["xdotool", "type", "--", text], check=True, timeout=20)
     time.sleep(0.3)
-
-
-def focus(role, name):
-    """By the keyboard: GTK lets nobody else move it."""
-    for _ in range(60):
-        if any(part.had(FOCUSED) for part in application.get(role, name).walk()):
-            return
-        subprocess.run(["xdotool", "key", "Tab"], check=True, timeout=20)
-        time.sleep(0.1)
-    raise AssertionError(f"Tab does not come to {name}")
 
 
 def keys(*names):
@@ -79,7 +69,7 @@ def texts_of(row):
 
 def choose_second(row):
     """The second monitor, from the list that opens."""
-    focus("combo box", row)
+    application.focus("combo box", row)
     keys("space")
     keys("Home", "Down", "Return")
     wait_for(lambda: any("DUMMY1" in text for text in texts_of(row)), f"the second monitor as {row}")

@@ -183,6 +183,15 @@ class Application:
         """Whether a modal dialog is open."""
         return any(window.had(MODAL) for window in self.root().children)
 
+    def focus(self, role, name):
+        """By the keyboard: GTK lets nobody else move it."""
+        for _ in range(60):
+            if any(part.had(FOCUSED) for part in self.get(role, name).walk()):
+                return
+            subprocess.run(["xdotool", "key", "Tab"], check=True, timeout=20)
+            time.sleep(0.1)
+        raise AssertionError(f"Tab does not come to {name}")
+
     def texts(self):
         """All texts of the page, in order."""
         return [node.name for node in self._nodes() if node.role in TEXTS]
