@@ -31,23 +31,45 @@ run (const char *command)
 /* Of the plane's monitor; a screenshot of another scale would be scaled. */
 static const char *scale = "1";
 
-/* R, G, B of each pixel of a monitor. */
+/* NULL: there is no such monitor, or it has another size. */
 static GBytes *
-grab (const char *monitor)
+try_to_grab (const char *monitor)
 {
   static const char header[] = "P6\n1920 1080\n255\n";
   g_autoptr (GSubprocess) grim = NULL;
   g_autoptr (GBytes) picture = NULL;
   GError *error = NULL;
 
-  grim = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, "grim", "-s", scale, "-o", monitor, "-t",
-                           "ppm", "-", NULL);
+  grim = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error, "grim",
+                           "-s", scale, "-o", monitor, "-t", "ppm", "-", NULL);
   g_assert_no_error (error);
   g_subprocess_communicate (grim, NULL, NULL, &picture, NULL, &error);
   g_assert_no_error (error);
-  g_assert_cmpuint (g_bytes_get_size (picture), ==, strlen (header) + 3 * PIXELS);
-  g_assert_cmpmem (g_bytes_get_data (picture, NULL), strlen (header), header, strlen (header));
+  if (g_bytes_get_size (picture) != strlen (header) + 3 * PIXELS ||
+      memcmp (g_bytes_get_data (picture, NULL), header, strlen (header)) != 0)
+    return NULL;
   return g_bytes_new_from_bytes (picture, strlen (header), 3 * PIXELS);
+}
+
+/* R, G, B of each pixel of a monitor. */
+static GBytes *
+grab (const char *monitor)
+{
+  GBytes *picture = try_to_grab (monitor);
+
+  g_assert_nonnull (picture);
+  return picture;
+}
+
+static gsize
+count_grey (GBytes *picture, guint8 level)
+{
+  const guint8 *rgb = g_bytes_get_data (picture, NULL);
+  gsize count = 0;
+
+  for (gsize i = 0; i < PIXELS; i++)
+    count += rgb[3 * i] == level && rgb[3 * i + 1] == level && rgb[3 * i + 2] == level;
+  return count;
 }
 
 /* Pixels from @left on that are not grey as @pattern says; NULL: black. */
@@ -165,8 +187,6 @@ test_lost_full_screen_is_a_fault (void)
   planes_clear (&planes);
 }
 
-/* Sway's headless outputs cannot be unplugged: this is what a compositor does to a
- * window whose monitor goes. */
 static void
 test_window_that_is_moved_to_another_monitor_hides (void)
 {
@@ -186,11 +206,8 @@ test_window_that_is_moved_to_another_monitor_hides (void)
   while (shown > 0)
     {
       g_autoptr (GBytes) picture = grab ("HEADLESS-1");
-      const guint8 *rgb = g_bytes_get_data (picture, NULL);
 
-      shown = 0;
-      for (gsize i = 0; i < PIXELS; i++)
-        shown += rgb[3 * i] == 201 && rgb[3 * i + 1] == 201 && rgb[3 * i + 2] == 201;
+      shown = count_grey (picture, 201);
       g_assert_cmpint (g_get_monotonic_time () - begin_us, <, 30 * G_USEC_PER_SEC);
     }
   g_assert_cmpint (lb_device_get_state (LB_DEVICE (plane)), ==, LB_DEVICE_ABSENT);
@@ -202,6 +219,77 @@ test_window_that_is_moved_to_another_monitor_hides (void)
   plane_show (plane, pattern, 2);
   g_assert_cmpuint (count_wrong (pattern, 0, MONITOR_WIDTH), ==, 0);
   planes_clear (&planes);
+}
+
+/* A compositor inside the other: its monitors WL-1 and WL-2 are windows on the two
+ * monitors of the outer one, where a headless output cannot be unplugged. */
+static GSubprocess *
+start_inner_compositor (void)
+{
+  static const char config[] = "xwayland disable\ndefault_border none\nseat * hide_cursor 100\n"
+                               "output WL-1 position 0 0\noutput WL-2 position 1920 0\n";
+  g_autoptr (GSubprocessLauncher) launcher =
+      g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_SILENCE | G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
+  gint64 until_us = g_get_monotonic_time () + 30 * G_USEC_PER_SEC;
+  GSubprocess *compositor;
+  GError *error = NULL;
+
+  g_file_set_contents ("inner.conf", config, -1, &error);
+  g_assert_no_error (error);
+  run ("swaymsg 'for_window [title=\"WL-2\"] move container to output HEADLESS-2'");
+  g_subprocess_launcher_unsetenv (launcher, "SWAYSOCK");
+  g_subprocess_launcher_setenv (launcher, "WLR_BACKENDS", "wayland", TRUE);
+  g_subprocess_launcher_setenv (launcher, "WLR_WL_OUTPUTS", "2", TRUE);
+  compositor = g_subprocess_launcher_spawn (launcher, &error, "sway", "-c", "inner.conf", NULL);
+  g_assert_no_error (error);
+  g_setenv ("WAYLAND_DISPLAY", "wayland-2", TRUE);
+  for (;;)
+    {
+      g_autoptr (GBytes) first = try_to_grab ("WL-1");
+      g_autoptr (GBytes) second = try_to_grab ("WL-2");
+
+      if (first != NULL && second != NULL)
+        return compositor;
+      g_assert_cmpint (g_get_monotonic_time (), <, until_us);
+      g_usleep (50000);
+    }
+}
+
+static void
+test_unplugged_monitor_never_shows_on_another (void)
+{
+  g_autoptr (GSubprocess) compositor = start_inner_compositor ();
+  g_autoptr (LbPattern) pattern = lb_pattern_new_uniform (MONITOR_WIDTH, MONITOR_HEIGHT, 201);
+  g_autoptr (GBytes) before = NULL;
+  LbModulator *plane;
+  GError *error = NULL;
+  gint64 until_us;
+  Planes planes;
+
+  planes_init (&planes, "\"connector\": \"WL-2\", \"width\": 1920, \"height\": 1080", NULL);
+  plane = plane_open (&planes, LB_ROLE_WEIGHT);
+  plane_show (plane, pattern, 1);
+  before = grab ("WL-2");
+  g_assert_cmpuint (count_grey (before, 201), ==, PIXELS);
+  run ("swaymsg '[title=\"WL-2\"] kill'");
+  until_us = g_get_monotonic_time () + 700 * 1000;
+  while (g_get_monotonic_time () < until_us)
+    {
+      g_autoptr (GBytes) picture = grab ("WL-1");
+
+      g_assert_cmpuint (count_grey (picture, 201), ==, 0);
+    }
+  plane_wait_faults (plane, LB_MODULATOR_FAULT_LOST);
+  g_assert_cmpint (lb_device_get_state (LB_DEVICE (plane)), ==, LB_DEVICE_ABSENT);
+  g_assert_false (lb_modulator_show (plane, pattern, 2, NULL, deadline (), &error));
+  g_assert_error (error, LB_DEVICE_ERROR, LB_DEVICE_ERROR_LOST);
+  g_clear_error (&error);
+  plane_close (&planes, LB_ROLE_WEIGHT);
+  plane_open_fails (&planes, LB_ROLE_WEIGHT, LB_DEVICE_ERROR_ABSENT, "WL-2");
+  planes_clear (&planes);
+  g_subprocess_force_exit (compositor);
+  g_subprocess_wait (compositor, NULL, NULL);
+  g_setenv ("WAYLAND_DISPLAY", "wayland-1", TRUE);
 }
 
 static void
@@ -285,6 +373,8 @@ main (int argc, char **argv)
   g_test_add_func ("/plane/wayland/lost-full-screen-is-a-fault", test_lost_full_screen_is_a_fault);
   g_test_add_func ("/plane/wayland/window-that-is-moved-to-another-monitor-hides",
                    test_window_that_is_moved_to_another_monitor_hides);
+  g_test_add_func ("/plane/wayland/unplugged-monitor-never-shows-on-another",
+                   test_unplugged_monitor_never_shows_on_another);
   g_test_add_func ("/plane/wayland/other-resolution-is-a-fault", test_other_resolution_is_a_fault);
   g_test_add_func ("/plane/wayland/killed-program-leaves-no-pattern", test_killed_program_leaves_no_pattern);
   return g_test_run ();
