@@ -21,13 +21,13 @@
 #define SURE 1.5
 /* A hypothesis must leave less than that of what the patterns as commanded leave. */
 #define BETTER 0.5
-/* Before calibration the gains are not known: tiles have up to half more than the patches
- * at the rim tell (20 worlds). Of the patches' light so much is what they have over the
- * dark ones. */
-#define NOMINAL_PATTERN_LIMIT 0.9
-/* Nor are the floors: of a tile's full light that much on top. */
+/* Before calibration neither curves nor gains are known: tiles have up to half more than
+ * the patches at the rim tell (20 worlds), and weights that are off let up to a fifth of
+ * the light through. Of a tile's full light NOMINAL_FLOOR on top. Of the patches' light so
+ * much is what they have over the dark ones. */
+#define NOMINAL_PATTERN_LIMIT 1.5
 #define NOMINAL_FLOOR 0.05
-#define NOMINAL_CONTRAST 0.5
+#define NOMINAL_CONTRAST 0.3
 /* The power meter agrees with what is expected, but for that part of the source full on. */
 #define METER_LOW 0.5
 #define METER_HIGH 1.6
@@ -50,6 +50,7 @@ typedef struct
   guint count;
   double *measured;
   double *variance;
+  double *idle; /* likewise, what as many pixels of the dark patches have */
   double *expected[N_SHOWN];
   double ratio;     /* light of the patches over what is expected */
   double contrast;  /* of bright over dark patches, likewise */
@@ -61,6 +62,7 @@ points_clear (Points *self)
 {
   g_free (self->measured);
   g_free (self->variance);
+  g_free (self->idle);
   for (guint i = 0; i < N_SHOWN; i++)
     g_free (self->expected[i]);
 }
@@ -101,9 +103,10 @@ find_variance (double electrons, double pixels, double read_noise)
 }
 
 static void
-add_point (Points *self, double measured, double variance, const double expected[N_SHOWN])
+add_point (Points *self, double measured, double idle, double variance, const double expected[N_SHOWN])
 {
   self->measured[self->count] = measured;
+  self->idle[self->count] = idle;
   self->variance[self->count] = variance;
   for (guint i = 0; i < N_SHOWN; i++)
     self->expected[i][self->count] = expected[i];
@@ -118,15 +121,15 @@ find_points (const LbPathPlan *plan, guint64 number, const LbReading *reading, d
   const LbLayout *layout = plan->layout;
   const double read_noise = plan->model->read_noise;
   const double bright = light * layout->bright_gain;
+  const double dark = layout->dark_pixels > 0 ? reading->dark_electrons / layout->dark_pixels : 0;
 
   points->measured = g_new (double, layout->n_tiles + 1);
   points->variance = g_new (double, layout->n_tiles + 1);
+  points->idle = g_new (double, layout->n_tiles + 1);
   for (guint i = 0; i < N_SHOWN; i++)
     points->expected[i] = g_new (double, layout->n_tiles + 1);
   points->ratio = reading->light / light;
-  points->contrast = reading->bright_electrons / bright;
-  if (layout->dark_pixels > 0)
-    points->contrast -= reading->dark_electrons / layout->dark_pixels * layout->bright_pixels / bright;
+  points->contrast = (reading->bright_electrons - dark * layout->bright_pixels) / bright;
   points->nothing = reading->bright_electrons / bright <
                     0.5 * (layout->bright_stray / layout->bright_gain +
                            MIN (layout->tile_weight_floor[0], layout->tile_source_floor[0]));
@@ -141,11 +144,12 @@ find_points (const LbPathPlan *plan, guint64 number, const LbReading *reading, d
         continue;
       find_templates (plan, number, t, &what, expected);
       /* Stray light comes from the light source, whatever the planes show. */
-      add_point (points, electrons / full,
+      add_point (points, electrons / full, dark * layout->tile_pixels[t] / full,
                  find_variance (reading->electrons[t], layout->tile_pixels[t], read_noise) / (full * full),
                  expected);
     }
   add_point (points, (reading->bright_electrons - light * layout->bright_stray) / bright,
+             dark * layout->bright_pixels / bright,
              find_variance (reading->bright_electrons, layout->bright_pixels, read_noise) / (bright * bright),
              patch);
 }
@@ -168,23 +172,23 @@ fit (const Points *points, Shown shown, double *amplitude)
   return sqrt (left / points->count);
 }
 
-/* Whether the tiles are as commanded, by the light that the patches had. rms of what may
- * be off: @limit, in parts of what is expected, and @floor, of the full light. */
+/* Whether the tiles are as commanded, by @light of the patches. rms of what may be off:
+ * @limit, in parts of what is expected, and @floor, of the full light. */
 static gboolean
-pattern_agrees (const Points *points, double limit, double floor)
+pattern_agrees (const Points *points, double light, double limit, double floor)
 {
   double off = 0, expected = 0, variance = 0;
 
   for (guint i = 0; i + 1 < points->count; i++)
     {
-      const double value = points->ratio * points->expected[SHOWN][i];
+      const double value = light * points->expected[SHOWN][i];
 
       off += pow (points->measured[i] - value, 2);
       expected += value * value;
       variance += points->variance[i];
     }
   return sqrt (off) <=
-         limit * sqrt (expected) + floor * points->ratio * sqrt (points->count) + SIGMAS * sqrt (variance);
+         limit * sqrt (expected) + floor * light * sqrt (points->count) + SIGMAS * sqrt (variance);
 }
 
 /* Light of the patches, by at most @high times what is expected. */
@@ -337,20 +341,23 @@ name_cause (const Points *points, const LbLayout *layout, double meter)
   if (best == SOURCE_UNIFORM)
     return _ ("the source plane shows something else: another window covers it, or its display lost the "
               "pattern");
-  if (pattern_agrees (points, PATTERN_LIMIT, 0))
+  if (pattern_agrees (points, points->ratio, PATTERN_LIMIT, 0))
     return name_amount (amplitude[SHOWN], meter);
   return _ ("the patterns are not where they should be, or not whole: the alignment no longer holds, or "
             "something stands in a part of the beam");
 }
 
+/* Stray light, which is not known either, is as much as the dark patches have. */
 static gboolean
 check_nominal (const Points *points, GError **error)
 {
   /* What is too bright saturates, and is exposed again for a shorter time. */
   const gboolean light = light_agrees (points, INFINITY);
 
+  for (guint i = 0; i < points->count; i++)
+    points->measured[i] -= points->idle[i];
   if (light && points->contrast > NOMINAL_CONTRAST * points->ratio &&
-      pattern_agrees (points, NOMINAL_PATTERN_LIMIT, NOMINAL_FLOOR))
+      pattern_agrees (points, points->contrast, NOMINAL_PATTERN_LIMIT, NOMINAL_FLOOR))
     return TRUE;
   g_set_error (
       error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,
@@ -402,6 +409,15 @@ lb_light_path_check (LbPathRun *self,
   /* What came of the light is known once some was measured. */
   if (!(light_per_us > 0))
     return TRUE;
+  reading = lb_readout_read (layout, frame->data, frame->width, frame->height, frame->exposure_us,
+                             frame->gain, FALSE, error);
+  if (reading == NULL)
+    return FALSE;
+  if (self->drift != NULL)
+    lb_drift_correct_dark (self->drift, layout, frame->exposure_us, reading);
+  /* Frames that are white all over are all the same. */
+  if (reading->bright_saturated > 0)
+    return TRUE;
   if (repeats (self, frame))
     {
       g_set_error_literal (error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,
@@ -409,19 +425,11 @@ lb_light_path_check (LbPathRun *self,
                               "connect it again. The light is off"));
       return FALSE;
     }
-  reading = lb_readout_read (layout, frame->data, frame->width, frame->height, frame->exposure_us,
-                             frame->gain, FALSE, error);
-  if (reading == NULL)
-    return FALSE;
-  if (self->drift != NULL)
-    lb_drift_correct_dark (self->drift, layout, frame->exposure_us, reading);
-  if (reading->bright_saturated > 0)
-    return TRUE;
   find_points (self->plan, number, reading, light_per_us * frame->exposure_us, &points);
   /* What the patterns give, from the flat field on. */
   if (!model->calibrated || !(model->light_per_us > 0))
     return check_nominal (&points, error);
-  if (light_agrees (&points, LIGHT_HIGH) && pattern_agrees (&points, PATTERN_LIMIT, 0))
+  if (light_agrees (&points, LIGHT_HIGH) && pattern_agrees (&points, points.ratio, PATTERN_LIMIT, 0))
     return nth > 0 || check_meter (self, exposure, error);
   g_set_error (
       error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,

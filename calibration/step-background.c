@@ -128,7 +128,35 @@ find_stray (BackgroundWork *work)
       work->stray[tile] =
           (work->sums[TAG_DARK][tile] - scale * fx * fw) / MAX (probe->layout->tile_share[tile], 0.1);
     }
-  work->mean_signal = lb_mean (work->sums[TAG_BOTH], n_tiles);
+}
+
+/* The light of a frame was taken from the bright reference, stray light and all, which is
+ * known only now: where the reference has the part s of its own, all came out as if
+ * divided by 1 + s, and s itself as s / (1 + s). */
+static void
+take_stray_from_reference (BackgroundWork *work)
+{
+  const LbLayout *layout = work->probe.layout;
+  g_autoptr (LbMatrix) stray = lb_cell_probe_spread (&work->probe, work->stray);
+  double seen = 0, shares = 0, factor;
+
+  for (guint i = 0; i < layout->bright_cells->len; i++)
+    {
+      const guint32 cell = g_array_index (layout->bright_cells, guint32, i);
+
+      seen += layout->cell_share[cell] *
+              (double) lb_matrix_get (stray, cell / stray->columns, cell % stray->columns);
+      shares += layout->cell_share[cell];
+    }
+  factor = 1 / (1 - CLAMP (seen / shares, 0, 0.9));
+  for (guint tile = 0; tile < layout->n_tiles; tile++)
+    {
+      for (guint tag = 0; tag < N_TAGS; tag++)
+        work->sums[tag][tile] *= factor;
+      for (guint half = 0; half < 2; half++)
+        work->halves[half][tile] *= factor;
+      work->stray[tile] *= factor;
+    }
 }
 
 /* What the tests ask of a tile: measured less expected. */
@@ -195,6 +223,8 @@ analyse (BackgroundWork *work)
   const guint n_tiles = work->probe.layout->n_tiles;
 
   find_stray (work);
+  take_stray_from_reference (work);
+  work->mean_signal = lb_mean (work->sums[TAG_BOTH], n_tiles);
   work->repeatability = test_zones (work, TEST_HALVES);
   work->corner_error =
       sqrt (0.5 * (pow (test_zones (work, TEST_SOURCE), 2) + pow (test_zones (work, TEST_WEIGHT), 2)));
