@@ -147,6 +147,7 @@ read_calibration (JsonNode *node, guint nth, GPtrArray *results, GPtrArray *bad,
   g_autoptr (LbCalibration) calibration = NULL;
   g_autoptr (GError) local_error = NULL;
   JsonObject *object;
+  JsonNode *mark;
   const char *data;
   guint8 *decoded;
   gsize size;
@@ -167,7 +168,10 @@ read_calibration (JsonNode *node, guint nth, GPtrArray *results, GPtrArray *bad,
       g_strcmp0 (get_text (object, "verdict"),
                  lb_verdict_get_name (lb_calibration_get_verdict (calibration))) != 0)
     return fail (error, _ ("number %u says something else than its data"), nth + 1);
-  if (bad != NULL && json_object_get_boolean_member_with_default (object, "bad", FALSE))
+  mark = json_object_get_member (object, "bad");
+  if (mark != NULL && (!JSON_NODE_HOLDS_VALUE (mark) || json_node_get_value_type (mark) != G_TYPE_BOOLEAN))
+    return fail (error, _ ("number %u: “bad” is neither true nor false"), nth + 1);
+  if (bad != NULL && mark != NULL && json_node_get_boolean (mark))
     g_ptr_array_add (bad, calibration);
   g_ptr_array_add (results, g_steal_pointer (&calibration));
   return TRUE;

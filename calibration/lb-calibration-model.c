@@ -268,7 +268,10 @@ set_power (LbOpticsModel *model, LbCalibrationSet *set)
   g_autoptr (LbCalibration) light = lb_calibration_set_dup (set, "light");
 
   if (light != NULL)
-    model->full_power_w = 1e-6 * lb_quantities_get (lb_calibration_values (light), "power", 0);
+    {
+      model->full_power_w = 1e-6 * lb_quantities_get (lb_calibration_values (light), "power", 0);
+      model->dark_power_w = 1e-6 * lb_quantities_get (lb_calibration_values (light), "power_dark", 0);
+    }
 }
 
 static gboolean

@@ -172,6 +172,15 @@ put_failed (LbCalibrationSet *self, LbCalibration *calibration)
   g_signal_emit (self, changed_signal, 0);
 }
 
+/* Of the setting that holds the hash of what it was measured with. */
+static char *
+name_used (const char *step)
+{
+  char *name = g_strdup_printf ("used_%s", step);
+
+  return g_strdelimit (name, "-", '_');
+}
+
 /* Says why a result is too old by itself, or NULL. */
 static char *
 explain_age (const LbCalibrationStep *row, LbCalibration *calibration)
@@ -184,6 +193,16 @@ explain_age (const LbCalibrationStep *row, LbCalibration *calibration)
     return g_strdup_printf (_ ("%s is %.1f h old, it holds for %.1f h"), _ (row->title), age_s / 3600,
                             row->max_age_s / 3600);
   return NULL;
+}
+
+/* Whether it was measured with another result of a step than @needed. */
+static gboolean
+used_another (LbCalibration *calibration, LbCalibration *needed)
+{
+  g_autofree char *name = name_used (lb_calibration_get_step (needed));
+  const char *hash = lb_quantities_get_text (lb_calibration_settings (calibration), name);
+
+  return hash != NULL && !g_str_equal (hash, lb_calibration_get_hash (needed));
 }
 
 static char *
@@ -206,6 +225,9 @@ explain_due (LbCalibrationSet *self, const LbCalibrationStep *row)
       else if (lb_calibration_get_time_us (needed) > lb_calibration_get_time_us (calibration))
         reason = g_strdup_printf (_ ("%s is older than %s, which it needs"), _ (row->title),
                                   _ (needed_row->title));
+      else if (used_another (calibration, needed))
+        reason = g_strdup_printf (_ ("%s was measured with a result of %s that is no longer in force"),
+                                  _ (row->title), _ (needed_row->title));
     }
   return reason;
 }
@@ -217,7 +239,7 @@ explain_due (LbCalibrationSet *self, const LbCalibrationStep *row)
  * @why: (out) (optional) (nullable): a translated sentence if it is due
  *
  * Returns: whether the result of @step is missing, failed, older than the step
- * allows, or older than one that it needs.
+ * allows, older than one that it needs, or was measured with another than that.
  */
 gboolean
 lb_calibration_set_is_due (LbCalibrationSet *self, const char *step, char **why)
@@ -419,9 +441,8 @@ note_needed (LbCalibration *result, LbCalibrationSet *set, const LbCalibrationSt
   for (guint i = 0; step->needs[i] != NULL; i++)
     {
       g_autoptr (LbCalibration) needed = lb_calibration_set_dup (set, step->needs[i]);
-      g_autofree char *name = g_strdup_printf ("used_%s", step->needs[i]);
+      g_autofree char *name = name_used (step->needs[i]);
 
-      g_strdelimit (name, "-", '_');
       if (needed != NULL)
         lb_quantities_set_text (lb_calibration_settings (result), name, lb_calibration_get_hash (needed));
     }

@@ -142,6 +142,7 @@ typedef struct
 typedef struct
 {
   const LbSetupOptics *optics;
+  double dark_dn; /* of a dark frame's pixels, where that is known; else infinite */
   FrameLevels levels;
 } LevelProbe;
 
@@ -172,7 +173,8 @@ level_sink (const LbCaptureShot *shot, guint nth, LbFrame *frame, gpointer data,
 
   for (gsize i = 0; i < count; i++)
     histogram[frame->data[i]]++;
-  levels->black = find_rank (histogram, (guint64) (BRIGHTEST_SHARE * (double) count));
+  /* The planes may fill the frame with light. */
+  levels->black = fmin (probe->dark_dn, find_rank (histogram, (guint64) (BRIGHTEST_SHARE * (double) count)));
   levels->bright = find_rank (histogram, (guint64) ((1 - BRIGHTEST_SHARE) * (double) count));
   limit = MIN ((1u << MIN (frame->bits, 16)) - 1.0,
                levels->black + 0.98 * probe->optics->full_well / probe->optics->electrons_per_dn);
@@ -217,7 +219,7 @@ change_light (LbCapture *self, double factor)
 static gboolean
 fail_light (const FrameLevels *levels, const LbCapture *self, GError **error)
 {
-  if (levels->bright - levels->black < SIGNAL_MIN_DN)
+  if (levels->clipped <= BRIGHTEST_SHARE && levels->bright - levels->black < SIGNAL_MIN_DN)
     g_set_error (
         error, LB_CALIBRATION_ERROR, LB_CALIBRATION_ERROR_SIGNAL,
         _ ("The camera sees no light: its brightest pixels are %.0f DN above the darkest in %.1f ms. "
@@ -240,8 +242,11 @@ lb_capture_find_light (LbCapture *self, guint source, guint weight, GCancellable
   const LbSetupOptics *optics = lb_setup_get_optics (lb_bench_get_setup (self->context->bench));
   g_autoptr (GArray) shots = g_array_new (FALSE, TRUE, sizeof (LbCaptureShot));
   const LbCaptureShot shot = { .source = source, .weight = weight, .frames = 1 };
-  LevelProbe probe = { .optics = optics };
+  g_autoptr (LbCalibration) dark = lb_calibration_set_dup (self->context->in_force, "dark");
+  LevelProbe probe = { .optics = optics, .dark_dn = INFINITY };
 
+  if (dark != NULL)
+    probe.dark_dn = lb_quantities_get (lb_calibration_values (dark), "offset", INFINITY);
   self->light = (LbCaptureLight){ 0, optics->exposure_us };
   g_array_append_val (shots, shot);
   for (guint i = 0; i < PROBES_MAX; i++)

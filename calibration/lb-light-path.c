@@ -32,6 +32,8 @@
 #define METER_LOW 0.5
 #define METER_HIGH 1.6
 #define METER_FLOOR 0.02
+/* So often in a row it disagrees if it is not by its noise. */
+#define METER_ROW 3
 #define METER_WAIT_US (2 * G_USEC_PER_SEC)
 
 /* What a plane might show in place of its pattern. */
@@ -230,7 +232,7 @@ read_meter (const LbPathRun *self, const LbExposure *exposure, GCancellable *can
   if (meter == NULL || !expect_power (self, exposure, &expected, &full) ||
       !lb_power_meter_read (meter, &watts, NULL, cancellable, g_get_monotonic_time () + METER_WAIT_US, NULL))
     return NAN;
-  return watts / expected;
+  return (watts - self->plan->model->dark_power_w) / expected;
 }
 
 /* "1.22 nW"; infinite power is more than the meter can measure. */
@@ -254,16 +256,18 @@ format_power (double watts)
 /* What the meter read beside this exposure, if it did. The camera agrees with what is
  * expected. */
 static gboolean
-check_meter (const LbPathRun *self, const LbExposure *exposure, GError **error)
+check_meter (LbPathRun *self, const LbExposure *exposure, GError **error)
 {
-  const double watts = lb_bench_get_power_w (self->bench);
+  const double watts = lb_bench_get_power_w (self->bench) - self->plan->model->dark_power_w;
   g_autofree char *read = NULL;
   g_autofree char *wanted = NULL;
   double expected, full;
 
-  if (isnan (watts) || !expect_power (self, exposure, &expected, &full) ||
-      (watts > METER_LOW * expected - METER_FLOOR * full &&
-       watts < METER_HIGH * expected + METER_FLOOR * full))
+  if (isnan (watts) || !expect_power (self, exposure, &expected, &full))
+    return TRUE;
+  self->meter_low = watts > METER_LOW * expected - METER_FLOOR * full ? 0 : self->meter_low + 1;
+  self->meter_high = watts < METER_HIGH * expected + METER_FLOOR * full ? 0 : self->meter_high + 1;
+  if (self->meter_low < METER_ROW && self->meter_high < METER_ROW)
     return TRUE;
   read = format_power (watts);
   wanted = format_power (expected);

@@ -322,7 +322,10 @@ set_values (LbCalibration *result, const Light *self, const LightOutcome *outcom
   lb_quantities_set (values, "drift", 6000 * outcome->drift.per_s, "%/min");
   lb_quantities_set (values, "drift_error", 6000 * outcome->drift.per_s_error, "%/min");
   if (isfinite (outcome->watts))
-    lb_quantities_set (values, "power", 1e6 * outcome->watts, "µW");
+    {
+      lb_quantities_set (values, "power", 1e6 * outcome->watts, "µW");
+      lb_quantities_set (values, "power_dark", 1e6 * self->dark.watts, "µW");
+    }
   if (self->has_source)
     lb_quantities_set (values, "usual_level", self->usual, self->caps.unit);
   if (outcome->has_line)

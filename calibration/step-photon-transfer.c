@@ -22,6 +22,8 @@ static const double fills[] = { 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9 };
 #define DIFFERENCES_WANTED 6e5
 #define PAIRS_MIN 3
 #define PAIRS_MAX 24
+/* Means of pairs are sorted up to that, in parts of saturation. */
+#define PAIRS_RANGE 1.25
 /* Exposure with which pixels are filled to overflowing, in terms of the range. */
 #define OVERFLOW_FILL 2.5
 #define OVERFLOW_FRAMES 2
@@ -529,7 +531,8 @@ measure (LbCalibrationContext *context, LbCalibration *result, GCancellable *can
   self.probe.capture.message = _ ("Mean and variance of pairs of frames");
   offset = lb_quantities_get (lb_calibration_values (self.probe.dark), "offset", 0);
   self.saturation_dn = MIN (self.probe.largest - offset, optics->full_well / optics->electrons_per_dn);
-  self.pairs.range_dn = self.probe.largest - offset;
+  /* A converter may reach far beyond what the pixels hold. */
+  self.pairs.range_dn = MIN (self.probe.largest - offset, PAIRS_RANGE * self.saturation_dn);
   self.has_meter = lb_field_probe_prepare_meter (&self.probe, cancellable, &meter_error);
   if (meter_error != NULL)
     {

@@ -306,6 +306,7 @@ cli_calibrations (Cli *cli, int argc, char **argv)
   };
   GError *error = NULL;
   CliPlace place = { NULL };
+  const char *output;
   gboolean done;
   int chosen, exit_code = cli_parse (cli, &argc, &argv, "[A B]",
                                      _ ("Lists the stored calibrations of a bench."), bench_entries, entries);
@@ -320,6 +321,10 @@ cli_calibrations (Cli *cli, int argc, char **argv)
     return cli_wrong (cli, _ ("--compare takes two calibrations, by the digits that the list shows"));
   if (!options.compare && argc > 1)
     return cli_wrong (cli, _ ("\"%s\" is too much; see --help"), argv[1]);
+  output = options.export_path != NULL ? options.export_path : options.noise_model;
+  exit_code = output != NULL ? cli_check_output (cli, output) : -1;
+  if (exit_code >= 0)
+    return exit_code;
   done =
       cli_place_open_store (cli, &place, &bench_options, &error) && run (cli, &place, &options, argv, &error);
   done = cli_place_close (cli, &place, &error) && done;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +112,16 @@ run_subcommand (const Subcommand *subcommand, int argc, char **argv)
   return call.interrupted && call.exit_code != CLI_SUCCESS ? CLI_INTERRUPTED : call.exit_code;
 }
 
+/* What was said must have arrived: figures that a full disk swallowed are lost. */
+static int
+check_said (int exit_code)
+{
+  if (fflush (stdout) == 0 && !ferror (stdout))
+    return exit_code;
+  g_printerr (_ ("lightbench-cli: the output cannot be written: %s\n"), g_strerror (errno));
+  return exit_code == CLI_SUCCESS ? CLI_FAILED : exit_code;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -133,7 +145,7 @@ main (int argc, char **argv)
     }
   for (guint i = 0; i < G_N_ELEMENTS (subcommands); i++)
     if (g_str_equal (argv[1], subcommands[i].name))
-      return run_subcommand (&subcommands[i], argc - 1, argv + 1);
+      return check_said (run_subcommand (&subcommands[i], argc - 1, argv + 1));
   g_printerr (_ ("lightbench-cli: %s: no such subcommand; lightbench-cli --help lists them\n"), argv[1]);
   return CLI_WRONG_USE;
 }

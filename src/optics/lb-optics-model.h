@@ -88,6 +88,7 @@ typedef struct
   double light_per_us; /* L of a microsecond of exposure, at the usual set point */
   double peak_share;
   double full_power_w; /* on the weight plane, source full on, usual set point; 0: not known */
+  double dark_power_w; /* that the meter reads without the light source: room light, its zero */
 
   double quantum_efficiency;
   double path_transmission; /* eta */
