@@ -458,6 +458,31 @@ test_rolling (void)
   g_assert_cmpfloat (fabs (calibration_get_value (timing, "readout") / 12 - 1), <, 0.2);
 }
 
+/* A converter that reaches sixteen times as far as the pixels' wells. */
+static void
+test_wide_converter (void)
+{
+  const char *changes[] = { "\"bits\": 12", "\"bits\": 16", NULL };
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 17, changes);
+  LbCalibration *transfer = calibration_world_run (world, "photon-transfer");
+  const double off = calibration_get_value (transfer, "electrons_per_dn") /
+                         calibration_world_get_truth (world, "electrons_per_dn") -
+                     1;
+
+  calibration_world_check (world, transfer, "electrons per DN", fabs (off), 0.02);
+}
+
+/* The camera sees the planes' middle alone: there is no dark pixel in the light. */
+static void
+test_flooded_camera (void)
+{
+  const char *changes[] = { "\"width\": 320, \"height\": 176", "\"width\": 160, \"height\": 96", NULL };
+  g_autoptr (CalibrationWorld) world = calibration_world_new (LB_FIDELITY_FAST, 18, changes);
+  LbCalibration *light = calibration_world_run (world, "light");
+
+  g_assert_cmpint (lb_calibration_get_verdict (light), !=, LB_VERDICT_FAIL);
+}
+
 /* The setup file is wrong by a factor, either way. */
 static void
 test_timing_surprise (void)
@@ -633,6 +658,8 @@ main (int argc, char *argv[])
     { "/calibration/fits/threshold-and-slope-are-found", test_light_line },
     { "/calibration/fits/drift-and-jitter-are-told-apart", test_light_drift },
     { "/calibration/devices/a-rolling-shutter-is-found", test_rolling },
+    { "/calibration/devices/a-converter-may-reach-beyond-the-wells", test_wide_converter },
+    { "/calibration/devices/a-camera-may-see-nothing-dark", test_flooded_camera },
     { "/calibration/devices/timing-finds-what-the-setup-does-not-say", test_timing_surprise },
     { "/calibration/devices/a-light-that-warms-up-is-measured", test_warm_up },
     { "/calibration/devices/a-light-that-drifts-is-told", test_drift },

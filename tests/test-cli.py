@@ -84,19 +84,22 @@ def calibrations(*arguments, **more):
 def _():
     own, other = {"LIGHTBENCH_HOME": str(HOME / "own")}, {"LIGHTBENCH_HOME": str(HOME / "other")}
     cli("calibrate", *FAST, "--steps", "dark", **own)
-    cli("calibrate", "--fidelity", "fast", "--world-seed", 3, "--seed", 4, "--steps", "dark", **own)
-    newer, older = calibrations(**own)["calibrations"]
+    cli("calibrate", "--fidelity", "fast", "--world-seed", 3, "--seed", 4, "--steps", "dark,light", **own)
+    light, newer, older = calibrations(**own)["calibrations"]
+    tap.check(light["in_force"] and not light["due"], light)
     tap.check(newer["in_force"] and not older["in_force"], (newer, older))
     values = {value["name"]: value for value in calibrations("--compare", older["id"], newer["id"], **own)["values"]}
     tap.check((values["residual"]["a"], values["residual"]["b"]) == (older["residual"], newer["residual"]), values)
     tap.check(values["offset"]["a"] != values["offset"]["b"] and values["offset (rms change)"]["b"] > 0, values)
     archive = HOME / "results.json"
     tap.check(calibrations("--mark-bad", newer["id"], **own) == {"marked": 1}, "not marked")
-    tap.check(calibrations("--export", archive, **own) == {"exported": 2}, "not exported")
-    for home, counts in ((own, (0, 2)), (other, (2, 0)), (other, (0, 2))):
+    light = calibrations(**own)["calibrations"][0]
+    tap.check(light["due"] and "no longer in force" in light["why"], light)
+    tap.check(calibrations("--export", archive, **own) == {"exported": 3}, "not exported")
+    for home, counts in ((own, (0, 3)), (other, (3, 0)), (other, (0, 3))):
         done = calibrations("--import", archive, **home)
         tap.check((done["imported"], done["already_there"]) == counts, done)
-    listed = calibrations(**other)["calibrations"]
+    listed = calibrations(**other)["calibrations"][1:]
     tap.check([(c["hash"], c["bad"], c["in_force"]) for c in listed] ==
               [(newer["hash"], True, False), (older["hash"], False, True)], listed)
     damaged = HOME / "damaged.json"
@@ -130,7 +133,17 @@ def _():
     os.mkfifo(pipe)
     for path in (link, pipe, "/dev/full"):
         refused("report", HOME / "whole.lbsession", "-o", path, code=2, says=[str(path)])
+        refused("calibrations", *FAST, "--export", path, code=2, says=[str(path)])
+        refused("calibrations", *FAST, "--noise-model", path, code=2, says=[str(path)])
     tap.check(link.is_symlink() and pipe.is_fifo() and target.read_text() == "precious", "something was replaced")
+
+
+@tap.test("/cli/output-that-is-lost-is-an-error")
+def _():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([CLI, "sessions", HOME / "whole.lbsession"], stdout=full, stderr=subprocess.PIPE, text=True,
+                              env=environment(), timeout=60)
+    tap.check(done.returncode == 1 and "cannot be written" in done.stderr, f"{done.returncode}: {done.stderr}")
 
 
 @functools.cache
