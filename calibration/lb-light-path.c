@@ -32,8 +32,6 @@
 #define METER_LOW 0.5
 #define METER_HIGH 1.6
 #define METER_FLOOR 0.02
-/* So often in a row it disagrees if it is not by its noise. */
-#define METER_ROW 3
 #define METER_WAIT_US (2 * G_USEC_PER_SEC)
 
 /* What a plane might show in place of its pattern. */
@@ -256,18 +254,16 @@ format_power (double watts)
 /* What the meter read beside this exposure, if it did. The camera agrees with what is
  * expected. */
 static gboolean
-check_meter (LbPathRun *self, const LbExposure *exposure, GError **error)
+check_meter (const LbPathRun *self, const LbExposure *exposure, GError **error)
 {
   const double watts = lb_bench_get_power_w (self->bench) - self->plan->model->dark_power_w;
   g_autofree char *read = NULL;
   g_autofree char *wanted = NULL;
   double expected, full;
 
-  if (isnan (watts) || !expect_power (self, exposure, &expected, &full))
-    return TRUE;
-  self->meter_low = watts > METER_LOW * expected - METER_FLOOR * full ? 0 : self->meter_low + 1;
-  self->meter_high = watts < METER_HIGH * expected + METER_FLOOR * full ? 0 : self->meter_high + 1;
-  if (self->meter_low < METER_ROW && self->meter_high < METER_ROW)
+  if (isnan (watts) || !expect_power (self, exposure, &expected, &full) ||
+      (watts > METER_LOW * expected - METER_FLOOR * full &&
+       watts < METER_HIGH * expected + METER_FLOOR * full))
     return TRUE;
   read = format_power (watts);
   wanted = format_power (expected);
@@ -351,9 +347,20 @@ name_cause (const Points *points, const LbLayout *layout, double meter)
             "something stands in a part of the beam");
 }
 
+static gboolean
+fail (const Points *points, const char *cause, GError **error)
+{
+  g_set_error (
+      error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,
+      _ ("The camera does not see what the planes were told to show (%.1f %% of the expected light in "
+         "the reference patches): %s. The light is off"),
+      100 * points->ratio, cause);
+  return FALSE;
+}
+
 /* Stray light, which is not known either, is as much as the dark patches have. */
 static gboolean
-check_nominal (const Points *points, GError **error)
+check_nominal (Points *points, GError **error)
 {
   /* What is too bright saturates, and is exposed again for a shorter time. */
   const gboolean light = light_agrees (points, INFINITY);
@@ -363,15 +370,12 @@ check_nominal (const Points *points, GError **error)
   if (light && points->contrast > NOMINAL_CONTRAST * points->ratio &&
       pattern_agrees (points, points->contrast, NOMINAL_PATTERN_LIMIT, NOMINAL_FLOOR))
     return TRUE;
-  g_set_error (
-      error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,
-      _ ("The camera does not see what the planes were told to show (%.1f %% of the expected light in "
-         "the reference patches): %s. The light is off"),
-      100 * points->ratio,
+  return fail (
+      points,
       light ? _ ("a plane shows something else: another window covers it, or its display lost the "
                  "pattern")
-            : _ ("the beam is blocked, a plane is dark or covered, or the light source gives less power"));
-  return FALSE;
+            : _ ("the beam is blocked, a plane is dark or covered, or the light source gives less power"),
+      error);
 }
 
 /* A sum that two frames share only if all their pixels are the same (as good as):
@@ -435,10 +439,5 @@ lb_light_path_check (LbPathRun *self,
     return check_nominal (&points, error);
   if (light_agrees (&points, LIGHT_HIGH) && pattern_agrees (&points, points.ratio, PATTERN_LIMIT, 0))
     return nth > 0 || check_meter (self, exposure, error);
-  g_set_error (
-      error, LB_OPTICAL_PATH_ERROR, LB_OPTICAL_PATH_ERROR_LIGHT,
-      _ ("The camera does not see what the planes were told to show (%.1f %% of the expected light in "
-         "the reference patches): %s. The light is off"),
-      100 * points.ratio, name_cause (&points, layout, read_meter (self, exposure, cancellable)));
-  return FALSE;
+  return fail (&points, name_cause (&points, layout, read_meter (self, exposure, cancellable)), error);
 }
